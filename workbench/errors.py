@@ -1,0 +1,94 @@
+"""Every error the workbench raises on purpose.
+
+    WorkbenchError                  exit status of the command line
+    ├── BadInput                    2   what was asked for is wrong; the message says what would be right
+    │   ├── InvalidTenant
+    │   ├── InvalidMapping              carries the file and line of every mistake
+    │   ├── InvalidParameter            carries the parameter's name
+    │   ├── InvalidQuery                carries the database's own words
+    │   ├── InvalidSource               a file or query to import that cannot be read as rows
+    │   └── NotFound                    also for another tenant's things: the two cannot be told apart
+    ├── RunFailed                   3   a notebook raised, died or was interrupted; carries run, cell and line
+    │   └── PublishFailed               the run was fine, its artifacts could not be written
+    └── BrokenInstallation          4   something the workbench stands on is missing or unhealthy; says how to mend it
+        ├── DatabaseUnavailable
+        └── SchemaMismatch              the database is of a newer workbench
+
+A message is one or two sentences for the person who reads it; faces turn the class into an exit status, an HTTP answer or a page.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WorkbenchError(Exception):
+    """Root of all errors that carry a message for the user."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class BadInput(WorkbenchError):
+    exit_status = 2
+
+
+class InvalidTenant(BadInput):
+    pass
+
+
+class InvalidMapping(BadInput):
+    """A mapping file with mistakes; `mistakes` holds (line, what is wrong), lines counted from 1."""
+
+    def __init__(self, file: str, mistakes: list[tuple[int, str]]) -> None:
+        self.file = file
+        self.mistakes = mistakes
+        super().__init__("\n".join(f"{file}:{line}: {what}" for line, what in mistakes))
+
+
+class InvalidParameter(BadInput):
+    def __init__(self, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(message)
+
+
+class InvalidQuery(BadInput):
+    pass
+
+
+class InvalidSource(BadInput):
+    pass
+
+
+class NotFound(BadInput):
+    pass
+
+
+class RunFailed(WorkbenchError):
+    """A run that did not succeed.
+
+    `cell` is the notebook cell and `line` the line in it, both counted from 1, where the notebook raised; None where it did not.
+    """
+
+    exit_status = 3
+
+    def __init__(self, message: str, *, run_id: str, cell: int | None = None, line: int | None = None) -> None:
+        self.run_id = run_id
+        self.cell = cell
+        self.line = line
+        super().__init__(message)
+
+
+class PublishFailed(RunFailed):
+    pass
+
+
+class BrokenInstallation(WorkbenchError):
+    exit_status = 4
+
+
+class DatabaseUnavailable(BrokenInstallation):
+    pass
+
+
+class SchemaMismatch(BrokenInstallation):
+    pass

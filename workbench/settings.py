@@ -1,0 +1,119 @@
+"""Settings: one table, read once from the environment by whoever starts a process, then passed in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.errors import BadInput
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """One row of the table: the environment variable, its default as text, and what it does."""
+
+    variable: str
+    default: str
+    help: str
+
+
+SETTINGS = (
+    Setting(
+        variable="WORKBENCH_HOME",
+        default="nearest parent folder with schedules.yaml",
+        help="Root of reports/ (what runs produce) and var/ (everything else that is kept).",
+    ),
+    Setting(
+        variable="WORKBENCH_DATABASE_URL",
+        default="embedded server under var/postgres",
+        help="Your own PostgreSQL, as postgresql://user:password@host/database; the user must own the database and may create roles.",
+    ),
+    Setting(
+        variable="WORKBENCH_LAKE",
+        default="var/lake",
+        help="Folder or S3 URL under which each tenant's Parquet files lie.",
+    ),
+    Setting(
+        variable="WORKBENCH_RUN_TIMEOUT",
+        default="600",
+        help="Seconds after which a run's processes are killed.",
+    ),
+    Setting(
+        variable="WORKBENCH_LOG_LEVEL",
+        default="WARNING",
+        help="Least severe message written to the error stream: DEBUG, INFO, WARNING or ERROR.",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What a process was told. Paths are absolute."""
+
+    home: Path
+    database_url: str | None
+    lake: str
+    run_timeout_seconds: float
+    log_level: str
+
+    @property
+    def var(self) -> Path:
+        return self.home / "var"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+
+def load(environ: Mapping[str, str] = os.environ, *, start: Path | None = None) -> Settings:
+    """Settings from `environ`; the search for a home starts at `start` (default: the working directory).
+
+    Raises BadInput where a value cannot be used.
+    """
+    home = _home(environ, start or Path.cwd())
+    return Settings(
+        home=home,
+        database_url=environ.get("WORKBENCH_DATABASE_URL") or None,
+        lake=_lake(environ.get("WORKBENCH_LAKE"), home),
+        run_timeout_seconds=_seconds(environ.get("WORKBENCH_RUN_TIMEOUT") or "600"),
+        log_level=_log_level(environ.get("WORKBENCH_LOG_LEVEL") or "WARNING"),
+    )
+
+
+def _home(environ: Mapping[str, str], start: Path) -> Path:
+    if given := environ.get("WORKBENCH_HOME"):
+        return Path(given).expanduser().resolve()
+    for folder in (start, *start.parents):
+        if (folder / "schedules.yaml").is_file():
+            return folder.resolve()
+    raise BadInput(
+        f"No workbench here: neither {start} nor a folder above it has a schedules.yaml. "
+        "Change to your workbench folder, or set WORKBENCH_HOME to it."
+    )
+
+
+def _lake(given: str | None, home: Path) -> str:
+    if not given:
+        return str(home / "var" / "lake")
+    if "://" in given:
+        return given.rstrip("/")
+    return str((home / Path(given).expanduser()).resolve())
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 7 * 86400:
+        raise BadInput(f"WORKBENCH_RUN_TIMEOUT is {text!r}; it must be a number of seconds above 0 and under a week.")
+    return seconds
+
+
+def _log_level(text: str) -> str:
+    level = text.upper()
+    if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise BadInput(f"WORKBENCH_LOG_LEVEL is {text!r}; it must be DEBUG, INFO, WARNING or ERROR.")
+    return level
