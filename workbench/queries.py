@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def folder() -> Path:
     raise BrokenInstallation(f"The sql/ folder is missing beside {_PACKAGE}; install workbench again.")
 
 
-@lru_cache(maxsize=None)
+@cache
 def query(name: str) -> Query:
     """The named query, for example `rollup/agent_metrics`. Raises BrokenInstallation where it is missing or malformed."""
     path = folder() / f"{name}.sql"
