@@ -28,7 +28,7 @@ SETTINGS = (
     Setting(
         variable="WORKBENCH_DATABASE_URL",
         default="embedded server under var/postgres",
-        help="Your own PostgreSQL, as postgresql://user:password@host/database; the user must own the database and may create roles.",
+        help="Your own PostgreSQL, as postgresql://user:password@host/database; the user owns the database and may create roles.",
     ),
     Setting(
         variable="WORKBENCH_LAKE",
