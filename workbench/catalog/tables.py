@@ -1,0 +1,176 @@
+"""The record tables. Migrations bring a database to this shape; a test proves that they do."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+#: Tenant ids name folders, schemas and roles, so they are kept to what is safe in all of them.
+TENANT_ID_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
+
+RUN_STATES = ("queued", "running", "succeeded", "failed", "timed_out", "cancelled", "skipped")
+ROLES = ("admin", "analyst", "manager")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[object]:
+    return Column("id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()"))
+
+
+def _tenant() -> Column[str]:
+    return Column("tenant_id", Text, ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False)
+
+
+def _created() -> Column[object]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} in ({listed})", name=column)
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("retention", JSONB, nullable=False, server_default=text("'{}'")),
+    _created(),
+    CheckConstraint(f"id ~ '{TENANT_ID_PATTERN}'", name="id"),
+    CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+)
+
+lake_readers = Table(
+    "lake_readers",
+    metadata,
+    Column("tenant_id", Text, ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", Text, nullable=False, unique=True),
+    Column("password", Text, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    _id(),
+    # Null for an admin, who belongs to no single tenant.
+    Column("tenant_id", Text, ForeignKey("tenants.id", ondelete="CASCADE")),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("password_hash", Text),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    _created(),
+    _one_of("role", ROLES),
+    CheckConstraint("(role = 'admin') = (tenant_id is null)", name="tenant"),
+    UniqueConstraint("email"),
+    UniqueConstraint("tenant_id", "id"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("name", Text, nullable=False),
+    Column("key_hash", Text, nullable=False, unique=True),
+    Column("scopes", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+    _created(),
+    UniqueConstraint("tenant_id", "name"),
+)
+
+custom_reports = Table(
+    "custom_reports",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("name", Text, nullable=False),
+    Column("report_type", Text, nullable=False),
+    Column("parameters", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("format", Text, nullable=False, server_default="html"),
+    Column("created_by", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    _created(),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint("tenant_id", "name"),
+)
+
+report_executions = Table(
+    "report_executions",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    _tenant(),
+    Column("report", Text, nullable=False),
+    Column("report_id", UUID(as_uuid=True), ForeignKey("custom_reports.id", ondelete="SET NULL")),
+    Column("status", Text, nullable=False),
+    Column("parameters", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("formats", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("artifacts", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("notebook_hash", Text, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("error_message", Text),
+    Column("error_cell", Integer),
+    Column("created_by", Text, nullable=False),
+    _created(),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    _one_of("status", RUN_STATES),
+    CheckConstraint("(status = 'queued') = (started_at is null) or status in ('cancelled', 'skipped')", name="started"),
+    CheckConstraint("(status in ('queued', 'running')) = (finished_at is null)", name="finished"),
+    Index(None, "tenant_id", "created_at"),
+    Index(None, "tenant_id", "report", "created_at"),
+    Index(None, "report_id"),
+)
+
+dashboard_widgets = Table(
+    "dashboard_widgets",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("user_id", UUID(as_uuid=True), ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("widget_type", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("config", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("position", Integer, nullable=False, server_default="0"),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    _created(),
+    Index(None, "tenant_id", "user_id", "position"),
+)
+
+#: Every table whose rows belong to a tenant, with the column that says to which.
+TENANT_COLUMNS = {
+    "tenants": "id",
+    "lake_readers": "tenant_id",
+    "users": "tenant_id",
+    "api_keys": "tenant_id",
+    "custom_reports": "tenant_id",
+    "report_executions": "tenant_id",
+    "dashboard_widgets": "tenant_id",
+}
