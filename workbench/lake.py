@@ -95,10 +95,8 @@ def reader(reading: Reading) -> duckdb.DuckDBPyConnection:
 
 def _connect(timezone: str) -> duckdb.DuckDBPyConnection:
     """DuckDB with the extensions from their wheels: nothing is fetched, and nothing is written to anyone's home folder."""
-    connection = duckdb.connect(
-        ":memory:",
-        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False, "TimeZone": timezone},
-    )
+    connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    connection.execute("set timezone = $timezone", {"timezone": timezone})
     for name in ("ducklake", "postgres_scanner"):
         load_extension(connection, name)
     return connection
