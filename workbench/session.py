@@ -1,0 +1,150 @@
+"""What a notebook opens in one line: one tenant's lake, read-only, and the calls that mark what a report hands out.
+
+    session = workbench.open()
+    session.sql("select metric_date, calls_handled from agent_metrics where agent_id = $agent", agent="Diane")
+
+Whose lake it is comes from the environment of the run, never from a cell.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from workbench import figures, lake
+from workbench.catalog.tenants import Tenant
+from workbench.errors import BadInput, InvalidParameter, InvalidQuery
+from workbench.lake import Reading
+from workbench.queries import query
+from workbench.tables import Format, ReportTable
+
+_READING = "WORKBENCH_READING"
+_TABLES = "WORKBENCH_TABLES"
+_ALLOWED = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Period:
+    """Whole days of the tenant's time zone, both ends included."""
+
+    start: dt.date
+    end: dt.date
+
+    @property
+    def days(self) -> int:
+        return (self.end - self.start).days + 1
+
+    def previous(self) -> Period:
+        """The period of the same length that ends the day before this one starts."""
+        return Period(start=self.start - dt.timedelta(days=self.days), end=self.start - dt.timedelta(days=1))
+
+    def __str__(self) -> str:
+        return str(self.start) if self.start == self.end else f"{self.start} to {self.end}"
+
+
+class Session:
+    """One tenant's data. Timestamps come in the tenant's time zone, money in its currency."""
+
+    def __init__(self, reading: Reading, tables: Path | None = None) -> None:
+        self.tenant: Tenant = reading.tenant
+        self._connection = lake.reader(reading)
+        self._tables = tables
+
+    def sql(self, text: str, /, **parameters: Any) -> pd.DataFrame:
+        """The answer to one SELECT, its `$names` bound to `parameters`. Raises InvalidQuery with the database's own words."""
+        return self._execute(text, parameters).df()
+
+    def arrow(self, text: str, /, **parameters: Any) -> pa.Table:
+        """As `sql`, in Arrow's exact types."""
+        return self._execute(text, parameters).to_arrow_table()
+
+    def query(self, name: str, /, **parameters: Any) -> pd.DataFrame:
+        """The answer to a named query of `sql/`, for example `metrics/agents`."""
+        named = query(name)
+        return self._execute(named.sql, named.bind(parameters)).df()
+
+    def period(self, start: dt.date | str | None, end: dt.date | str | None, *, days: int = 28) -> Period:
+        """The days from `start` to `end`; without an end, up to the last day with events, and without a start, `days` of them.
+
+        Raises InvalidParameter where the end is before the start.
+        """
+        last = _day(end) or self._last_day()
+        first = _day(start) or last - dt.timedelta(days=days - 1)
+        if last < first:
+            raise InvalidParameter("end_date", f"The period ends ({last}) before it starts ({first}).")
+        return Period(start=first, end=last)
+
+    def table(
+        self,
+        name: str,
+        frame: pd.DataFrame,
+        *,
+        title: str,
+        labels: Mapping[str, str] | None = None,
+        formats: Mapping[str, Format] | None = None,
+    ) -> ReportTable:
+        """Shows `frame` and marks it as a table of the report: it is exported under `name`."""
+        table = ReportTable.from_frame(
+            frame,
+            name=name,
+            title=title,
+            labels=labels,
+            formats=formats,
+            currency=self.tenant.currency,
+            timezone=self.tenant.timezone,
+        )
+        if self._tables is not None:
+            table.write(self._tables)
+        return table
+
+    def headline(self, tiles: Iterable[figures.Figure]) -> figures.Headline:
+        """The report's figures, each with its change against the previous period."""
+        return figures.headline(tiles, currency=self.tenant.currency)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _last_day(self) -> dt.date:
+        found = self.sql("select max(report_date) as day from daily_reports where events > 0")["day"].iloc[0]
+        if pd.isna(found):
+            return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+        return pd.Timestamp(found).date()
+
+    def _execute(self, text: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+        try:
+            statements = self._connection.extract_statements(text)
+            if len(statements) != 1 or statements[0].type not in _ALLOWED:
+                raise InvalidQuery("Only one SELECT can be asked for at a time; a lake is read, never changed, here.")
+            return self._connection.execute(statements[0], dict(parameters))
+        except duckdb.Error as error:
+            raise InvalidQuery(str(error).strip()) from None
+
+
+def open(environ: Mapping[str, str] = os.environ) -> Session:  # noqa: A001  read as workbench.open()
+    """The session of the tenant this process runs for. Raises BadInput outside a run or a workbench's JupyterLab."""
+    given = environ.get(_READING)
+    if given is None:
+        raise BadInput("This process belongs to no tenant. Start the notebook with `workbench report run … --tenant …`.")
+    values = json.loads(given)
+    reading = Reading(**values | {"tenant": Tenant(**values["tenant"])})
+    tables = environ.get(_TABLES)
+    return Session(reading, Path(tables) if tables else None)
+
+
+def environment(reading: Reading, tables: Path | None = None) -> dict[str, str]:
+    """What a process needs in its environment for `open` to give this tenant's session."""
+    values = {_READING: json.dumps(asdict(reading))}
+    return values | {_TABLES: str(tables)} if tables else values
+
+
+def _day(value: dt.date | str | None) -> dt.date | None:
+    return dt.date.fromisoformat(value) if isinstance(value, str) else value
