@@ -1,7 +1,7 @@
-"""Runs one report for one tenant: parameters checked, notebook executed in a process group of its own, artifacts published at once.
+"""Runs one report for one tenant: parameters checked, notebook executed in processes of its own, artifacts published at once.
 
-The folder of a run appears under `reports/<tenant>/<report>/<run>/` by one rename, whole or not at all. A run that fails leaves its
-executed notebook under `var/failed/<tenant>/<run>/`.
+The folder of a run appears under `reports/<tenant>/<report>/<run>/` by one rename, whole or not at all. A run that fails leaves
+its executed notebook under `var/failed/<tenant>/<run>/`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from workbench import exports, runs, session
 from workbench.catalog import Catalog
@@ -145,7 +147,11 @@ def _environment(order: _Order) -> dict[str, str]:
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
-    """Nothing of a run outlives it, whatever the notebook started."""
+    """Nothing of a run outlives it, whatever the notebook started; the kernel leads a group of its own."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

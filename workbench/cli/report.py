@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import getpass
+import json
+
+import click
+
+from workbench.cli.output import as_json, rows
+
+
+@click.group()
+def command() -> None:
+    """List, explain and run reports."""
+
+
+@command.command(name="list")
+@as_json
+def list_(as_json: bool) -> None:
+    """List the reports there are."""
+    from workbench import notebooks, settings
+
+    found = [
+        {"report": each.name, "title": each.title, "purpose": each.purpose} for each in notebooks.reports(settings.load().home)
+    ]
+    rows(found, as_json=as_json, nothing="No reports here: notebooks/reports/ is empty.")
+
+
+@command.command()
+@click.argument("name")
+@as_json
+def show(name: str, as_json: bool) -> None:
+    """Explain a report: its parameters, their types, defaults and meaning."""
+    from workbench import notebooks, settings
+
+    report = notebooks.report(settings.load().home, name)
+    parameters = [
+        {"parameter": each.name, "type": each.type, "default": each.default, "meaning": each.help} for each in report.parameters
+    ]
+    if as_json:
+        click.echo(
+            json.dumps({"report": name, "title": report.title, "purpose": report.purpose, "parameters": parameters}, indent=2)
+        )
+        return
+    click.echo(f"{report.title}\n{report.purpose}\n")
+    rows(parameters, as_json=False, nothing="It has no parameters.")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--tenant", "tenant_id", required=True, help="Whose report.")
+@click.option("-p", "--parameter", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated.")
+@click.option("--format", "formats", default="html", show_default=True, help="Comma-separated: html,pdf,xlsx,csv,json,parquet.")
+@as_json
+def run(name: str, tenant_id: str, given: tuple[str, ...], formats: str, as_json: bool) -> None:
+    """Run a report for one tenant and say where its files are."""
+    from workbench import notebooks, runner
+    from workbench.cli.context import opened
+
+    texts = _parameters(given)
+    chosen = _formats(formats)
+    with opened() as workbench:
+        report = notebooks.report(workbench.settings.home, name)
+        lake = workbench.lake(workbench.tenant(tenant_id))
+        published = runner.run(
+            workbench.catalog, workbench.settings, lake, report, parameters=texts, formats=chosen, by=f"cli:{getpass.getuser()}"
+        )
+    if as_json:
+        click.echo(json.dumps({"run": published.run_id, "files": [str(file) for file in published.files]}, indent=2))
+        return
+    click.echo(f"Run {published.run_id} succeeded:")
+    for file in published.files:
+        click.echo(f"  {file}")
+
+
+def _parameters(given: tuple[str, ...]) -> dict[str, str]:
+    from workbench.errors import InvalidParameter
+
+    pairs = [text.partition("=") for text in given]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise InvalidParameter(name, f"A parameter is given as NAME=VALUE, not {name!r}.")
+    return {name: value for name, _, value in pairs}
+
+
+def _formats(text: str) -> list[str]:
+    from workbench.errors import InvalidParameter
+    from workbench.exports import FORMATS
+
+    chosen = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for name in chosen:
+        if name not in FORMATS:
+            raise InvalidParameter("format", f"There is no format {name!r}; there are {', '.join(FORMATS)}.")
+    return chosen

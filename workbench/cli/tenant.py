@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import click
+
+from workbench.cli.output import as_json, rows
+
+
+@click.group()
+def command() -> None:
+    """Add, list and remove tenants."""
+
+
+@command.command()
+@click.argument("tenant_id")
+@click.option("--name", required=True, help="The company's name, as reports show it.")
+@click.option("--timezone", required=True, help="IANA name, like Europe/Zurich; days are cut in it.")
+@click.option("--currency", required=True, help="Three letters, like CHF.")
+def add(tenant_id: str, name: str, timezone: str, currency: str) -> None:
+    """Add a tenant with an empty lake."""
+    from workbench.catalog import tenants
+    from workbench.cli.context import opened
+
+    tenant = tenants.Tenant(id=tenant_id, name=name, timezone=timezone, currency=currency)
+    tenants.check(tenant)
+    with opened() as workbench:
+        tenants.add(workbench.catalog, tenant)
+        with workbench.lake(tenant).writer():
+            click.echo(f"Added {tenant_id} ({name}). Next: workbench import FILE --tenant {tenant_id} --suggest")
+
+
+@command.command(name="list")
+@as_json
+def list_(as_json: bool) -> None:
+    """List all tenants."""
+    from workbench.catalog import tenants
+    from workbench.cli.context import opened
+
+    with opened() as workbench:
+        found = tenants.all_tenants(workbench.catalog)
+    rows(
+        [{"id": each.id, "name": each.name, "timezone": each.timezone, "currency": each.currency} for each in found],
+        as_json=as_json,
+        nothing="No tenants yet. Add one with `workbench tenant add`.",
+    )
+
+
+@command.command()
+@click.argument("tenant_id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(tenant_id: str, yes: bool) -> None:
+    """Remove a tenant with all its events, metrics, runs and reports."""
+    from workbench import removal
+    from workbench.cli.context import opened
+
+    with opened() as workbench:
+        tenant = workbench.tenant(tenant_id)
+        question = f"This removes every event, metric, run and report of {tenant.name} ({tenant.id}) for good.\nType {tenant.id} to go on"
+        if not yes and click.prompt(question, default="", show_default=False) != tenant.id:
+            raise click.ClickException("Nothing was removed.")
+        removal.remove(workbench.catalog, workbench.settings, tenant)
+        click.echo(f"Removed {tenant.id}.")
