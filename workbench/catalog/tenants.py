@@ -98,7 +98,8 @@ def remove(catalog: Catalog, tenant_id: str) -> None:
         quote = connection.dialect.identifier_preparer.quote
         connection.execute(text(f"drop schema if exists {quote(schema_name(tenant_id))} cascade"))
         connection.execute(delete(tenants).where(tenants.c.id == tenant_id))
-        connection.execute(text(f"drop owned by {quote(login.role)}"))
+        database = connection.execute(text("select current_database()")).scalar_one()
+        connection.execute(text(f"revoke all on database {quote(database)} from {quote(login.role)}"))
         connection.execute(text(f"drop role {quote(login.role)}"))
 
 

@@ -48,7 +48,7 @@ class _Commands(click.Group):
 def cli() -> None:
     """Analytics workbench for call centres: events in, reports out.
 
-    Exit status: 0 fine, 2 bad input, 3 a run failed, 4 broken installation, 5 some rows of an import were rejected, 130 interrupted.
+    Exit status: 0 fine, 2 bad input, 3 a run failed, 4 broken installation, 5 an import rejected some rows, 130 interrupted.
     """
 
 

@@ -54,7 +54,7 @@ def remove(tenant_id: str, yes: bool) -> None:
 
     with opened() as workbench:
         tenant = workbench.tenant(tenant_id)
-        question = f"This removes every event, metric, run and report of {tenant.name} ({tenant.id}) for good.\nType {tenant.id} to go on"
+        question = f"Every event, metric, run and report of {tenant.name} will be removed for good.\nType {tenant.id} to go on"
         if not yes and click.prompt(question, default="", show_default=False) != tenant.id:
             raise click.ClickException("Nothing was removed.")
         removal.remove(workbench.catalog, workbench.settings, tenant)
