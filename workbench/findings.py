@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,12 +11,12 @@ import pandas as pd
 #: Fewer cases than this say little about a rate or mean.
 ENOUGH = 30
 
+Row = Mapping[Hashable, Any]
+
 
 def agents(frame: pd.DataFrame) -> list[str]:
-    """Who is furthest from the team in talk time, rating and resolution, among agents with enough calls to judge."""
-    judged = frame[frame["calls_handled"] >= ENOUGH]
-    if len(judged) < 2:
-        return []
+    """Who is furthest from the team in rating, talk time and resolution, among agents with enough calls to judge."""
+    judged = [row for row in frame.to_dict("records") if row["calls_handled"] >= ENOUGH]
     said = [
         _furthest(judged, "customer_rating", "average rating", "{:.2f}", 0.03),
         _furthest(judged, "avg_call_seconds", "average call time", "{:.0f} s", 0.05),
@@ -26,32 +27,27 @@ def agents(frame: pd.DataFrame) -> list[str]:
 
 def days(frame: pd.DataFrame, column: str, noun: str) -> list[str]:
     """The day furthest from what its weekday usually shows, where it is beyond three usual deviations."""
-    values = frame[["day", column]].dropna()
-    if len(values) < 14:
+    found = [(pd.Timestamp(row["day"]), float(row[column])) for row in frame.to_dict("records") if pd.notna(row[column])]
+    if len(found) < 14:
         return []
-    weekday = pd.to_datetime(values["day"]).dt.dayofweek
-    usual = values.groupby(weekday)[column].transform("median")
-    residual = (values[column] - usual).astype(float)
-    spread = 1.4826 * residual.abs().median()
-    if not spread:
+    usual = {weekday: statistics.median(value for day, value in found if day.dayofweek == weekday) for weekday in range(7)}
+    away = [value - usual[day.dayofweek] for day, value in found]
+    # For values of a bell curve, this many times the median deviation is the standard deviation.
+    spread = 1.4826 * statistics.median(abs(each) for each in away)
+    (day, value), size = max(zip(found, away, strict=True), key=lambda pair: abs(pair[1]))
+    if not spread or abs(size) < 3 * spread:
         return []
-    at = residual.abs().idxmax()
-    if abs(residual[at]) < 3 * spread:
-        return []
-    day = pd.Timestamp(values.loc[at, "day"])
-    direction = "more" if residual[at] > 0 else "fewer"
-    return [
-        f"{day:%A %d %B} had {values.loc[at, column]:,.0f} {noun}, {abs(residual[at]):,.0f} {direction} than usual for that weekday."
-    ]
+    direction = "more" if size > 0 else "fewer"
+    return [f"{day:%A} {day.day} {day:%B} had {value:,.0f} {noun}, {abs(size):,.0f} {direction} than usual for that weekday."]
 
 
 def sources(frame: pd.DataFrame, name: str) -> list[str]:
-    """Which source or campaign converts best and worst, among those with enough leads to judge."""
-    judged = frame[frame["leads"] >= ENOUGH].dropna(subset=["conversion_rate"])
+    """Which source or campaign (its column is `name`) converts best and worst, among those with enough leads to judge."""
+    judged = [row for row in frame.to_dict("records") if row["leads"] >= ENOUGH and pd.notna(row["conversion_rate"])]
     if len(judged) < 2:
         return []
-    ordered = judged.sort_values("conversion_rate")
-    best, worst = ordered.iloc[-1], ordered.iloc[0]
+    best = max(judged, key=lambda row: row["conversion_rate"])
+    worst = min(judged, key=lambda row: row["conversion_rate"])
     if best["conversion_rate"] == worst["conversion_rate"]:
         return []
     return [
@@ -61,8 +57,12 @@ def sources(frame: pd.DataFrame, name: str) -> list[str]:
 
 
 def changes(now: pd.Series[Any], before: pd.Series[Any], named: Sequence[tuple[str, str]]) -> list[str]:
-    """The figure that changed most against the previous period, where any changed by a tenth; `named` holds (column, words)."""
-    sizes = {words: now[column] / before[column] - 1 for column, words in named if before[column] and pd.notna(now[column])}
+    """The figure that changed most against the previous period, where any did by a tenth; `named` holds (column, words)."""
+    sizes = {
+        words: float(now[column]) / float(before[column]) - 1
+        for column, words in named
+        if pd.notna(now[column]) and pd.notna(before[column]) and before[column]
+    }
     if not sizes:
         return []
     words = max(sizes, key=lambda key: abs(sizes[key]))
@@ -71,12 +71,12 @@ def changes(now: pd.Series[Any], before: pd.Series[Any], named: Sequence[tuple[s
     return [f"{words} {'rose' if sizes[words] > 0 else 'fell'} by {abs(sizes[words]):.0%} against the period before."]
 
 
-def _furthest(frame: pd.DataFrame, column: str, noun: str, form: str, least: float) -> str | None:
-    values = frame.dropna(subset=[column])
-    if len(values) < 2:
+def _furthest(judged: Sequence[Row], column: str, noun: str, form: str, least: float) -> str | None:
+    known = [row for row in judged if pd.notna(row[column])]
+    if len(known) < 2:
         return None
-    team = (values[column] * values["calls_handled"]).sum() / values["calls_handled"].sum()
-    row = values.loc[(values[column] - team).abs().idxmax()]
+    team = sum(row[column] * row["calls_handled"] for row in known) / sum(row["calls_handled"] for row in known)
+    row = max(known, key=lambda each: abs(each[column] - team))
     if not team or abs(row[column] / team - 1) < least:
         return None
     return f"{row['agent_id']} is furthest from the team in {noun}: {form.format(row[column])} against {form.format(team)}."
