@@ -41,9 +41,7 @@ def capture(lake: Lake, batch: pa.Table, *, all_or_nothing: bool = False) -> Cap
         return capture_into(connection, lake, batch, all_or_nothing=all_or_nothing)
 
 
-def capture_into(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, batch: pa.Table, *, all_or_nothing: bool = False
-) -> Captured:
+def capture_into(connection: duckdb.DuckDBPyConnection, lake: Lake, batch: pa.Table, *, all_or_nothing: bool = False) -> Captured:
     """The same on a writer's connection that is kept open, which saves its set-up for every batch but the first."""
     positioned = batch.cast(events.BATCH_SCHEMA).append_column("position", pa.array(range(batch.num_rows), pa.int64()))
     connection.register("batch", positioned)

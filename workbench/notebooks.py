@@ -2,7 +2,7 @@
 
 A notebook declares its parameters in the code cell tagged `parameters`, one a line, typed, with a default and a comment:
 
-    start_date: date | None = None  # first day of the period; default: four weeks before the end
+    start_date: dt.date | None = None  # first day of the period; default: four weeks before the end
     top: int = 10  # how many agents to show
 """
 
@@ -153,8 +153,11 @@ def _parameter(statement: ast.stmt, comment: str, path: Path) -> Parameter:
             f"{path}: line {statement.lineno} of the parameters cell must look like `name: type = default  # meaning`."
         )
     kind, _, rest = ast.unparse(statement.annotation).partition(" | ")
+    kind = kind.removeprefix("dt.")
     if kind not in _PARSERS or rest not in {"", "None"}:
-        raise BadInput(f"{path}: parameter {statement.target.id} must be of type {', '.join(_PARSERS)}, or one of them `| None`.")
+        raise BadInput(
+            f"{path}: parameter {statement.target.id} must be of type dt.{', '.join(_PARSERS)}, or one of them `| None`."
+        )
     try:
         default = ast.literal_eval(statement.value)
     except ValueError:

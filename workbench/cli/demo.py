@@ -27,10 +27,10 @@ def command(as_json: bool) -> None:
     with opened() as workbench:
         for tenant in demo.TENANTS:
             events = _load(workbench, tenant, quiet=as_json)
-            for report in _REPORTS:
-                made.append(
-                    {"tenant": tenant.id, "events": events, "report": report, "folder": _report(workbench, tenant, report)}
-                )
+            made += [
+                {"tenant": tenant.id, "events": events, "report": report, "folder": _report(workbench, tenant, report)}
+                for report in _REPORTS
+            ]
     rows(made, as_json=as_json, nothing="")
     if not as_json:
         click.echo(f"Ready in {time.perf_counter() - started:.0f} s. Open report.html or report.pdf in any of these folders.")
