@@ -53,6 +53,7 @@ class EmbeddedServer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._users_lock: IO[str] | None = None
+        self._keeper: subprocess.Popen[str] | None = None
 
     @property
     def address(self) -> Address:
@@ -62,12 +63,12 @@ class EmbeddedServer:
         """Makes sure the server runs and has the workbench's role and database. Raises DatabaseUnavailable."""
         self._hold()
         deadline = time.monotonic() + _START_SECONDS
-        keeper: subprocess.Popen[str] | None = None
         while not self._answers():
-            if keeper is None or keeper.poll() is not None:
-                if keeper is not None and keeper.returncode:
+            if self._keeper_is_gone():
+                if self._keeper is not None and self._keeper.poll():
                     raise DatabaseUnavailable(self._why_not())
-                keeper = self._start_keeper() if self._keeper_is_gone() else keeper
+                if self._keeper is None or self._keeper.returncode is not None:
+                    self._keeper = self._start_keeper()
             if time.monotonic() > deadline:
                 raise DatabaseUnavailable(self._why_not())
             time.sleep(0.02)
@@ -80,6 +81,7 @@ class EmbeddedServer:
         self._users_lock = None
         if self._was_last():
             self._wait_until_gone()
+        self._forget_keeper()
 
     def stop(self) -> bool:
         """Stops the server at once, whoever uses it; False where none ran."""
@@ -214,6 +216,14 @@ class EmbeddedServer:
                 _log.warning("the embedded PostgreSQL server under %s is still stopping", self._folder)
                 return
             time.sleep(0.01)
+
+    def _forget_keeper(self) -> None:
+        """It may outlive this process for the sake of others; a child that has ended is reaped."""
+        if self._keeper is not None and self._keeper.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._keeper.wait(0.2)
+            self._keeper.returncode = 0
+        self._keeper = None
 
     def _why_not(self) -> str:
         logs = [self._folder / "keeper.log", self._data / "server.log"]

@@ -1,0 +1,160 @@
+"""A reader's SQL is held to its own lake, whatever it tries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pytest
+
+from workbench.errors import InvalidQuery
+from workbench.lake import Lake
+from workbench.session import Session
+
+_ADD = "insert into analytics_events select uuid(), $tenant, 'ann', 'note.made', '{}', now() from range($count)"
+
+
+@pytest.fixture
+def lakes(new_lake: Callable[..., Lake]) -> tuple[Lake, Lake]:
+    """Two tenants' lakes, each with inlined rows and rows in files."""
+    mine, other = new_lake(), new_lake()
+    for lake in (mine, other):
+        with lake.writer() as connection:
+            for count in (3, 1000):
+                connection.execute(_ADD, {"tenant": lake.tenant.id, "count": count})
+    return mine, other
+
+
+@pytest.fixture
+def reader(lakes: tuple[Lake, Lake]) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = lakes[0].reader()
+    yield connection
+    connection.close()
+
+
+def test_a_reader_reads_inlined_rows_and_files(reader: duckdb.DuckDBPyConnection) -> None:
+    assert reader.execute("select count(*) from analytics_events").fetchone() == (1003,)
+
+
+ESCAPES = (
+    "insert into analytics_events (id) values (uuid())",
+    "delete from analytics_events",
+    "create table lake.stolen (a int)",
+    "drop table analytics_events",
+    "select * from read_text('/etc/passwd')",
+    "select * from read_csv('/etc/passwd')",
+    "select * from read_blob('{other}**')",
+    "select * from read_parquet('{other}**/*.parquet')",
+    "select * from read_blob('{mine}../{other_id}/**')",
+    "select * from glob('{other}*')",
+    "select * from sniff_csv('/etc/passwd')",
+    "copy (select 1) to '{tmp}/out.csv'",
+    "copy analytics_events from '/etc/passwd'",
+    "export database '{tmp}/out'",
+    "attach '{tmp}/new.db'",
+    "attach '{dsn}' as stolen (type postgres)",
+    "attach 'ducklake:postgres:{dsn}' as stolen (metadata_schema '{other_schema}', data_path '{other}')",
+    "select * from postgres_scan('{dsn}', '{other_schema}', 'ducklake_table')",
+    "select * from postgres_scan('{dsn}', 'public', 'tenants')",
+    "select * from postgres_scan('{dsn}', 'public', 'lake_readers')",
+    "select * from postgres_query('{dsn}', 'select * from public.lake_readers')",
+    "call postgres_execute('{dsn}', 'create table public.stolen (a int)')",
+    "install httpfs",
+    "load httpfs",
+    "load '{tmp}/evil.duckdb_extension'",
+    "set enable_external_access = true",
+    "set allowed_directories = ['/']",
+    "set lock_configuration = false",
+    "reset lock_configuration",
+    "set memory_limit = '100GB'",
+    "select * from 's3://bucket/file.parquet'",
+    "select * from 'https://127.0.0.1/file.parquet'",
+    "call ducklake_delete_orphaned_files('lake', cleanup_all => true)",
+    "call ducklake_expire_snapshots('lake', older_than => now())",
+    "call ducklake_flush_inlined_data('lake')",
+    "call lake.set_option('parquet_compression', 'zstd')",
+    "select getenv('HOME')",
+)
+
+
+@pytest.mark.parametrize("escape", ESCAPES)
+def test_an_escape_is_refused(escape: str, lakes: tuple[Lake, Lake], tmp_path: Path) -> None:
+    mine, other = lakes
+    statement = escape.format(
+        mine=mine.reading.data_path,
+        other=other.reading.data_path,
+        other_id=other.tenant.id,
+        other_schema=other.reading.schema,
+        dsn=mine.reading.dsn.replace("'", "''"),
+        tmp=tmp_path,
+    )
+    reader = mine.reader()
+    with pytest.raises(duckdb.Error):
+        reader.execute(statement).fetchall()
+    reader.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "copy (select 1) to '{mine}evil.parquet'",
+        "create secret (type postgres, host 'x')",
+        "select 1; select 2",
+        "use memory",
+        "",
+    ],
+)
+def test_a_session_takes_one_select_at_a_time(statement: str, lakes: tuple[Lake, Lake]) -> None:
+    session = Session(lakes[0].reading)
+    with pytest.raises(InvalidQuery, match="one SELECT"):
+        session.sql(statement.format(mine=lakes[0].reading.data_path))
+    session.close()
+    assert not Path(lakes[0].reading.data_path, "evil.parquet").exists()
+
+
+def test_a_session_binds_values_and_reports_mistakes_in_the_databases_words(lakes: tuple[Lake, Lake]) -> None:
+    session = Session(lakes[0].reading)
+    hostile = "x' or 1=1 --"
+    assert session.sql("select count(*) as n from analytics_events where user_id = $who", who=hostile)["n"].tolist() == [0]
+    with pytest.raises(InvalidQuery, match="agent_metrix"):
+        session.sql("select * from agent_metrix")
+    session.close()
+
+
+def test_a_readers_login_reads_its_own_catalog_and_writes_nothing(lakes: tuple[Lake, Lake]) -> None:
+    mine, other = lakes
+    with psycopg.connect(mine.reading.dsn, autocommit=True) as login:
+        assert login.execute(f"select count(*) from {mine.reading.schema}.ducklake_table").fetchone() != (0,)
+        for refused in (
+            f"select * from {other.reading.schema}.ducklake_table",
+            "select * from public.tenants",
+            "select * from public.lake_readers",
+            "select rolpassword from pg_authid",
+            "select pg_read_file('/etc/passwd')",
+            "copy (select 1) to program 'id'",
+            f"set role {mine.catalog.url.username}",
+            "create temp table t (a int)",
+            "create schema stolen",
+        ):
+            with pytest.raises(psycopg.Error):
+                login.execute(refused)  # type: ignore[call-overload]
+        login.execute("set default_transaction_read_only = off")
+        for refused in (f"delete from {mine.reading.schema}.ducklake_table", f"create table {mine.reading.schema}.t (a int)"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                login.execute(refused)  # type: ignore[call-overload]
+
+
+def test_timestamps_come_in_the_tenants_zone_and_days_are_cut_in_it(new_lake: Callable[..., Lake]) -> None:
+    lake = new_lake(timezone="Asia/Kolkata")
+    with lake.writer() as connection:
+        connection.execute(
+            "insert into analytics_events values (uuid(), $tenant, null, 'note.made', '{}', '2026-01-31 20:00:00+00')",
+            {"tenant": lake.tenant.id},
+        )
+    session = Session(lake.reading)
+    found = session.sql("select created_at, created_at::date as day from analytics_events").iloc[0]
+    session.close()
+    assert (str(found["created_at"]), str(found["day"].date())) == ("2026-02-01 01:30:00+05:30", "2026-02-01")
