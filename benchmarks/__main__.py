@@ -1,0 +1,56 @@
+"""Runs benchmarks: all of them, or the one named.
+
+python -m benchmarks
+python -m benchmarks capture --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import NAMES, Figure
+from benchmarks.measure import use_two_cores
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast the workbench is on this machine.")
+    parser.add_argument("name", nargs="?", choices=NAMES, help="the benchmark to run; all of them where none is named")
+    parser.add_argument("--json", action="store_true", help="print the figures as a JSON object instead of a table")
+    options = parser.parse_args()
+    use_two_cores()
+    names = [options.name] if options.name else NAMES
+    results = {name: _run(name, quiet=options.json) for name in names}
+    if options.json:
+        print(json.dumps(results[options.name] if options.name else results, indent=2))
+
+
+def _run(name: str, *, quiet: bool) -> Mapping[str, float]:
+    benchmark = importlib.import_module(f"benchmarks.{name}")
+    figures: Mapping[str, float] = {key: float(f"{value:.4g}") for key, value in benchmark.run().items()}
+    if not quiet:
+        Console().print(_table(benchmark.TITLE, benchmark.FIGURES, figures))
+    return figures
+
+
+def _table(title: str, meanings: Mapping[str, Figure], figures: Mapping[str, float]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("figure", no_wrap=True)
+    table.add_column("measured", justify="right", no_wrap=True)
+    table.add_column("promised", justify="right", no_wrap=True)
+    table.add_column("what it is")
+    for name, value in figures.items():
+        figure = meanings[name]
+        promise = "" if figure.promise is None else f"≤ {figure.promise:g} {figure.unit}"
+        missed = figure.promise is not None and value > figure.promise
+        table.add_row(name, f"{value:g} {figure.unit}".rstrip(), promise, figure.meaning, style="red" if missed else None)
+    return table
+
+
+if __name__ == "__main__":
+    main()
