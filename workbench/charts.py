@@ -26,6 +26,8 @@ MAX_BARS = 25
 PALETTE = ("#0072b2", "#e69f00", "#00664b", "#cc79a7", "#3b4252", "#56b4e9", "#a34000", "#8a94a0")
 DASHES = ([1, 0], [6, 3], [2, 2], [9, 3, 2, 3], [1, 0], [6, 3], [2, 2], [9, 3, 2, 3])
 NO_DATA = "No data in this period"
+MIME_TYPE = "application/vnd.vegalite.v5+json"
+SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
 _INK, _MUTED, _AXIS, _GRID = "#1b2430", "#55606e", "#aab4c0", "#e6eaee"
 _BLUES = ("#e9f1f7", "#a9cce3", "#4f9bc9", "#0072b2", "#003a5d")
@@ -46,12 +48,23 @@ def use_theme() -> None:
     """Makes the house theme the current one. The functions here do so by themselves; call it before a chart of your own."""
     alt.theme.register("workbench", enable=True)(_theme)
     alt.data_transformers.enable("default", max_rows=None)
+    alt.renderers.register("workbench", _as_data)
+    alt.renderers.enable("workbench")
+
+
+def _as_data(specification: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """The chart for a notebook: as data, where Altair's own default is a page that fetches its library from elsewhere.
+
+    Under version 5, which JupyterLab and Voila draw; Altair's name for version 6 is one that notebooks cannot hold.
+    """
+    title = specification.get("description") or "chart"
+    return {MIME_TYPE: {**specification, "$schema": SCHEMA}, "text/plain": f"[chart: {title}]"}
 
 
 def _theme() -> alt.theme.ThemeConfig:
     muted = {"labelColor": _MUTED, "titleColor": _MUTED, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": 400}
     lines = {"gridColor": _GRID, "domainColor": _AXIS, "tickColor": _AXIS, "labelPadding": 6, "titlePadding": 8, "tickSize": 4}
-    title = {"anchor": "start", "frame": "group", "color": _INK, "fontSize": 14, "fontWeight": 600, "offset": 16}
+    title = {"anchor": "start", "frame": "bounds", "color": _INK, "fontSize": 14, "fontWeight": 600, "offset": 16}
     subtitle = {"subtitleColor": _MUTED, "subtitleFontSize": 12, "subtitlePadding": 4}
     config: Any = {
         "font": "Inter, system-ui, sans-serif",
@@ -100,11 +113,9 @@ def line(
         alt.Chart().mark_line(interpolate="linear", strokeJoin="round").encode(**encoding),
         _hover(points, {"x": across, "y": up} | _series_encoding(names, dashes=False), names),
     ]
-    labelled = 1 < len(names) <= _MAX_LABELLED_LINES
-    if labelled:
+    if 1 < len(names) <= _MAX_LABELLED_LINES:
         layers.append(_end_labels(points, across, up, names, (low, high), height))
-    room = 8 + 7 * max(len(name) for name in names) if labelled else 8
-    return _drawn(layers, points, title, subtitle, height).properties(padding={"left": 0, "top": 4, "bottom": 4, "right": room})
+    return _drawn(layers, points, title, subtitle, height)
 
 
 def columns(
@@ -123,11 +134,13 @@ def columns(
     if points["y"].isna().all():
         return _nothing(title, height)
     names = list(dict.fromkeys(points["series"])) if color else []
-    totals = points.groupby("x")["y"].sum()
-    low, high = _span(totals, zero=True)
-    up = alt.Y("y:Q", axis=_value_axis(value_format, low, high), scale=alt.Scale(domain=[low, high]), stack="zero")
-    encoding = {"y": up, "tooltip": _tooltip(names)} | _column_places(points) | _series_encoding(names, dashes=False, legend=True)
-    bars = alt.Chart().mark_bar(cornerRadiusEnd=0 if names else 1.5).encode(**encoding)
+    points["top"] = points.fillna({"y": 0.0}).groupby("x", sort=False)["y"].cumsum()
+    points["bottom"] = points["top"] - points["y"].fillna(0.0)
+    low, high = _span(pd.concat([points["top"], points["bottom"]]), zero=True)
+    up = alt.Y("top:Q", axis=_value_axis(value_format, low, high), scale=alt.Scale(domain=[low, high]))
+    encoding = {"y": up, "y2": alt.Y2("bottom"), "tooltip": _tooltip(names)}
+    bars = alt.Chart().mark_bar(orient="vertical")
+    bars = bars.encode(**encoding, **_column_places(points), **_series_encoding(names, dashes=False, legend=True))
     return _drawn([bars], points, title, subtitle, height)
 
 
@@ -237,25 +250,23 @@ def _when(values: pd.Series[Any]) -> list[str]:
     return format_values(values.tolist(), "date" if whole_days else "datetime")
 
 
-def _across(values: pd.Series[Any], domain: Sequence[Any] | None = None) -> alt.X:
+def _across(values: pd.Series[Any]) -> alt.X:
     if not _is_time(values):
         return alt.X("x:O", sort=None, axis=alt.Axis(title=None, labelAngle=0, labelOverlap=True))
-    scale = alt.Scale(domain=[_instant(moment) for moment in domain]) if domain else alt.Scale()
-    return alt.X("x:T", scale=scale, axis=_time_axis(values))
+    return alt.X("x:T", axis=_time_axis(values))
 
 
 def _time_axis(values: pd.Series[Any]) -> alt.Axis:
-    """Ticks on whole days, weeks or months: about eight of them, and never one label twice."""
-    days = (values.max() - values.min()).days
-    rest: dict[str, Any] = {"title": None, "labelOverlap": True, "labelFlush": True}
+    """Ticks where the data are, if few; else on days, Mondays or the first of months, and never one label twice."""
+    first, last = values.min(), values.max()
+    days = (last - first).days
+    rest: dict[str, Any] = {"title": None, "labelOverlap": True}
     if days < 2 and (values != values.dt.normalize()).any():
         return alt.Axis(format="%H:%M", **rest)
-    if days > 120:
-        step = max(1, math.ceil(days / 30 / 9))
-        return alt.Axis(format="%b %Y", tickCount=alt.TimeIntervalStep(interval="month", step=step), **rest)
-    if days > 14:
-        return alt.Axis(format="%-d %b", tickCount=alt.TimeIntervalStep(interval="week", step=max(1, round(days / 70))), **rest)
-    return alt.Axis(format="%-d %b", tickCount=alt.TimeIntervalStep(interval="day", step=1 if days <= 8 else 2), **rest)
+    step, form = ("MS", "%b %Y") if days > 180 else ("W-MON", "%-d %b") if days > 14 else ("D", "%-d %b")
+    moments = values.drop_duplicates().sort_values()
+    ticks = moments.tolist() if len(moments) <= 14 else pd.date_range(first.normalize(), last, freq=step).tolist()
+    return alt.Axis(format=form, values=[_instant(tick) for tick in ticks[:: math.ceil(len(ticks) / 13) or 1]], **rest)
 
 
 def _instant(moment: pd.Timestamp) -> alt.DateTime:
@@ -269,9 +280,7 @@ def _column_places(points: pd.DataFrame) -> dict[str, Any]:
     moments = points["x"].drop_duplicates().sort_values()
     step = moments.diff().min() if len(moments) > 1 else pd.Timedelta(days=1)
     points["left"], points["right"] = points["x"] - step * 0.41, points["x"] + step * 0.41
-    across = _across(points["x"], [moments.iloc[0] - step / 2, moments.iloc[-1] + step / 2])
-    across.shorthand = "left:T"
-    return {"x": across, "x2": alt.X2("right")}
+    return {"x": alt.X("left:T", scale=alt.Scale(nice=False), axis=_time_axis(points["x"])), "x2": alt.X2("right")}
 
 
 def _span(values: pd.Series[Any], *, zero: bool) -> tuple[float, float]:
@@ -297,7 +306,7 @@ def _series_encoding(names: Sequence[str], *, dashes: bool = True, legend: bool 
     if not names:
         return {}
     shown = len(names) > _MAX_LABELLED_LINES if legend is None else legend
-    key = alt.Legend(columns=4, symbolType="stroke" if dashes else "square") if shown else None
+    key = alt.Legend(columns=6, symbolType="stroke" if dashes else "square") if shown else None
     colours = [PALETTE[place % len(PALETTE)] for place in range(len(names))]
     encoding: dict[str, Any] = {"color": alt.Color("series:N", scale=alt.Scale(domain=list(names), range=colours), legend=key)}
     if dashes:
@@ -347,9 +356,8 @@ def _apart(values: Sequence[float], gap: float, highest: float) -> list[float]:
 def _lying_bars(points: pd.DataFrame, title: str, subtitle: str | None) -> alt.LayerChart:
     down = alt.Y("y:N", sort=None, axis=alt.Axis(title=None, labelColor=_INK, labelFontSize=12, labelLimit=220))
     low, high = min(points["x"].min(), 0.0), max(points["x"].max(), 0.0)
-    # Room for the labels beside the longest bars.
-    room = (high - low or 1.0) * 0.16
-    scale = alt.Scale(domain=[low - room if low < 0 else 0, high + room], nice=False)
+    # Labels at the right make room for themselves, those at the left would run into the names.
+    scale = alt.Scale(domain=[low - (high - low) * 0.16 if low < 0 else 0, high or 1.0], nice=False)
     across = alt.X("x:Q", axis=None, scale=scale)
     tooltip = [alt.Tooltip("y:N", title="of"), alt.Tooltip("shown:N", title="value")]
     layers: list[Any] = [alt.Chart().mark_bar(cornerRadiusEnd=2, height={"band": 0.68}).encode(x=across, y=down, tooltip=tooltip)]
@@ -361,7 +369,7 @@ def _lying_bars(points: pd.DataFrame, title: str, subtitle: str | None) -> alt.L
 
 def _nothing(title: str, height: int) -> alt.LayerChart:
     text = alt.Chart().mark_text(color=_MUTED, fontSize=13, align="center")
-    return _drawn([text.encode(text=alt.value(NO_DATA))], pd.DataFrame({"x": [0]}), title, None, height)
+    return _drawn([text.encode(text=alt.value(NO_DATA))], pd.DataFrame({"x": [0]}), title, None, min(height, 110))
 
 
 def _drawn(layers: Sequence[Any], points: pd.DataFrame, title: str, subtitle: str | None, height: int) -> alt.LayerChart:
