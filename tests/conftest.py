@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,10 +22,21 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    (folder / "schedules.yaml").write_text("schedules: {}\n")
-    return folder
+def new_home() -> Iterator[Callable[[], Path]]:
+    """Makes folders for workbenches; not below pytest's own, whose permissions another pytest resets while a server uses it."""
+    with contextlib.ExitStack() as stack:
+
+        def make() -> Path:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="workbench-test-")))
+            (folder / "schedules.yaml").write_text("schedules: {}\n")
+            return folder
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def home(new_home: Callable[[], Path]) -> Path:
+    return new_home()
 
 
 @pytest.fixture(scope="session")

@@ -120,18 +120,20 @@ def _server_processes(home: Path) -> list[str]:
     return [line for line in listed if str(home) in line]
 
 
-def test_processes_that_start_the_server_at_once_all_succeed_and_leave_none(tmp_path: Path) -> None:
-    started = [_python(_OPEN, tmp_path) for _ in range(3)]
+def test_processes_that_start_the_server_at_once_all_succeed_and_leave_none(new_home: Callable[[], Path]) -> None:
+    home = new_home()
+    started = [_python(_OPEN, home) for _ in range(3)]
     ends = [(process.communicate(timeout=60)[1], process.returncode) for process in started]
     assert [code for _, code in ends] == [0, 0, 0], ends
-    assert _server_processes(tmp_path) == []
+    assert _server_processes(home) == []
 
 
-def test_a_server_killed_hard_loses_nothing_and_is_back_for_the_next_transaction(tmp_path: Path) -> None:
-    catalog = Catalog(settings_table.load({"WORKBENCH_HOME": str(tmp_path)}))
+def test_a_server_killed_hard_loses_nothing_and_is_back_for_the_next_transaction(new_home: Callable[[], Path]) -> None:
+    home = new_home()
+    catalog = Catalog(settings_table.load({"WORKBENCH_HOME": str(home)}))
     tenants.add(catalog, tenants.Tenant(id="acme", name="Acme", timezone="UTC", currency="CHF"))
-    pid = int((tmp_path / "var" / "postgres" / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+    pid = int((home / "var" / "postgres" / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
     os.kill(pid, signal.SIGKILL)
     assert [tenant.id for tenant in tenants.all_tenants(catalog)] == ["acme"]
     catalog.close()
-    assert _server_processes(tmp_path) == []
+    assert _server_processes(home) == []

@@ -136,15 +136,16 @@ class EmbeddedServer:
         owner = system_user.for_server([self._folder, _programs()])
         socket = self._socket_folder()
         system_user.make_own(socket, owner)
-        keeper = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_KEEPER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=(self._folder / "keeper.log").open("w"),
-            start_new_session=True,
-            cwd=self._folder,
-            text=True,
-        )
+        with (self._folder / "keeper.log").open("w") as log:
+            keeper = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_KEEPER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+                cwd=self._folder,
+                text=True,
+            )
         options = {
             "data": str(self._data),
             "socket": str(socket),

@@ -90,6 +90,8 @@ def _initialise(data: Path, options: dict[str, Any]) -> None:
             cwd=fresh,
             **_as_user(options),
         )
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)  # it has said why itself
     finally:
         password.unlink()
     if data.exists():

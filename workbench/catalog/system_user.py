@@ -94,7 +94,9 @@ def _may_pass(folder: Path, user: SystemUser) -> bool:
     status = folder.stat()
     if status.st_uid == user.uid:
         return bool(status.st_mode & stat.S_IXUSR)
-    return bool(status.st_mode & stat.S_IXOTH) or _acl_entry(_ACL_USER, _EXECUTE, user.uid) in _acl_entries(folder)
+    # Where a folder has a list, its mode's group bits are the mask, which a later chmod may have closed again.
+    allowed = status.st_mode & stat.S_IXGRP and _acl_entry(_ACL_USER, _EXECUTE, user.uid) in _acl_entries(folder)
+    return bool(status.st_mode & stat.S_IXOTH or allowed)
 
 
 def _let_pass(folder: Path, user: SystemUser) -> None:
@@ -135,7 +137,7 @@ def _with_passage(folder: Path, user: SystemUser) -> bytes:
         _acl_entry(_ACL_MASK, mode >> 3 & 7),
         _acl_entry(_ACL_OTHER, mode & 7),
     ]
-    entries = [_widened(entry) for entry in entries] + [_acl_entry(_ACL_USER, _EXECUTE, user.uid)]
+    entries = list({_widened(entry) for entry in entries} | {_acl_entry(_ACL_USER, _EXECUTE, user.uid)})
     entries.sort(key=lambda entry: (struct.unpack("<HHI", entry)[0], struct.unpack("<HHI", entry)[2]))
     return _ACL_VERSION + b"".join(entries)
 
