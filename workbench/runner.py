@@ -189,7 +189,7 @@ def _edition(order: _Order) -> Edition:
     given = order.parameters
     days = [str(given[name]) for name in ("start_date", "end_date", "date") if given.get(name)]
     return Edition(
-        title=order.report.title,
+        report_title=order.report.title,
         tenant_name=tenant.name,
         period=" to ".join(days) or "latest days with data",
         run_id=order.run_id,
@@ -213,7 +213,7 @@ def _record_end(catalog: Catalog, settings: Settings, order: _Order, error: Base
     message = str(error) or f"interrupted ({type(error).__name__})"
     cell = error.cell if isinstance(error, RunFailed) else None
     runs.end(catalog, order.lake.tenant.id, order.run_id, status, message, cell)
-    _log.error("run %s of %s for %s: %s: %s", order.run_id, order.report.name, order.lake.tenant.id, status, message)
+    _log.info("run %s of %s for %s: %s: %s", order.run_id, order.report.name, order.lake.tenant.id, status, message)
     with contextlib.suppress(OSError):
         if order.executed.exists():
             kept = settings.var / "failed" / order.lake.tenant.id / order.run_id

@@ -71,19 +71,18 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        _log.debug("unexpected", exc_info=True)
+        _log.info("unexpected: %s", error, exc_info=True)
         click.echo(
-            f"Error: {type(error).__name__}: {error}\nThis is a fault of the workbench; WORKBENCH_LOG_LEVEL=DEBUG shows where.",
-            err=True,
+            f"Error: {type(error).__name__}: {error}\nThis is a fault of the workbench; var/workbench.log shows where.", err=True
         )
         sys.exit(4)
 
 
 def _prepare() -> None:
     level = os.environ.get("WORKBENCH_LOG_LEVEL", "WARNING").upper()
-    logging.basicConfig(
-        level=level if level in logging.getLevelNamesMapping() else "WARNING", format="%(levelname)s: %(message)s"
-    )
+    console = logging.StreamHandler()
+    console.setLevel(level if level in logging.getLevelNamesMapping() else "WARNING")
+    logging.basicConfig(format="%(levelname)s: %(message)s", handlers=[console], level=console.level)
     # Ended by a service manager, a command tidies up as it does when a person interrupts it.
     signal.signal(signal.SIGTERM, _interrupt)
 
