@@ -69,6 +69,7 @@ def _theme() -> alt.theme.ThemeConfig:
     config: Any = {
         "font": "Inter, system-ui, sans-serif",
         "background": "#ffffff",
+        "padding": {"left": 0, "top": 4, "right": 2, "bottom": 4},
         "view": {"stroke": None, "continuousWidth": 640, "discreteWidth": 640},
         "title": title | subtitle,
         "axis": muted | lines,
@@ -139,7 +140,7 @@ def columns(
     low, high = _span(pd.concat([points["top"], points["bottom"]]), zero=True)
     up = alt.Y("top:Q", axis=_value_axis(value_format, low, high), scale=alt.Scale(domain=[low, high]))
     encoding = {"y": up, "y2": alt.Y2("bottom"), "tooltip": _tooltip(names)}
-    bars = alt.Chart().mark_bar(orient="vertical")
+    bars = alt.Chart().mark_bar(orient="vertical", stroke="#ffffff", strokeWidth=0.6 if names else 0)
     bars = bars.encode(**encoding, **_column_places(points), **_series_encoding(names, dashes=False, legend=True))
     return _drawn([bars], points, title, subtitle, height)
 
@@ -260,7 +261,7 @@ def _time_axis(values: pd.Series[Any]) -> alt.Axis:
     """Ticks where the data are, if few; else on days, Mondays or the first of months, and never one label twice."""
     first, last = values.min(), values.max()
     days = (last - first).days
-    rest: dict[str, Any] = {"title": None, "labelOverlap": True}
+    rest: dict[str, Any] = {"title": None, "labelOverlap": True, "labelFlush": False}
     if days < 2 and (values != values.dt.normalize()).any():
         return alt.Axis(format="%H:%M", **rest)
     step, form = ("MS", "%b %Y") if days > 180 else ("W-MON", "%-d %b") if days > 14 else ("D", "%-d %b")

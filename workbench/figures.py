@@ -10,18 +10,27 @@ from typing import Literal
 from workbench.tables import NOTHING, Format, format_value
 
 STYLE = """
-.wb-figures{display:flex;flex-wrap:wrap;gap:.75rem;margin:0 0 1.75rem;font-family:Inter,system-ui,sans-serif;color:#1b2430}
-.wb-figure{flex:1 1 9.5rem;min-width:0;border:1px solid #dfe4ea;border-radius:.6rem;padding:.8rem .95rem .85rem;background:#fff}
+.wb-figures{display:flex;flex-wrap:wrap;margin:0 -.375rem 1.375rem;font-family:Inter,system-ui,sans-serif;color:#1b2430}
+.wb-figure{display:flex;box-sizing:border-box;flex:0 0 100%;min-width:0;padding:0 .375rem .75rem}
+.wb-of-2 .wb-figure{flex-basis:50%}
+.wb-of-3 .wb-figure{flex-basis:33.33%}
+.wb-of-4 .wb-figure{flex-basis:25%}
+.wb-tile{flex:1 1 auto;box-sizing:border-box;min-width:0;border:1px solid #dfe4ea;border-radius:.6rem;padding:.8rem .95rem .85rem}
 .wb-figure .wb-label{font-size:.78rem;color:#55606e;line-height:1.3}
-.wb-figure .wb-value{font-size:1.6rem;font-weight:600;letter-spacing:-.015em;line-height:1.25;margin:.15rem 0 .2rem;font-feature-settings:"tnum"}
+.wb-figure .wb-value{font-size:1.6rem;font-weight:600;letter-spacing:-.015em;line-height:1.25;margin:.15rem 0 .2rem}
 .wb-figure .wb-change{font-size:.78rem;font-weight:600;color:#55606e;line-height:1.4}
 .wb-figure .wb-better{color:#00664b}
 .wb-figure .wb-worse{color:#a34000}
 .wb-figure .wb-was,.wb-figure .wb-note{font-size:.74rem;color:#55606e;line-height:1.4}
-.wb-standout{border-left:4px solid #0072b2;background:#f1f6fa;border-radius:0 .5rem .5rem 0;padding:.8rem 1.1rem;margin:0 0 1.75rem;
-font-family:Inter,system-ui,sans-serif;color:#1b2430;font-size:.95rem;line-height:1.5}
+.wb-standout{border-left:4px solid #0072b2;background:#f1f6fa;border-radius:0 .5rem .5rem 0;padding:.8rem 1.1rem;
+margin:0 0 1.75rem;font-family:Inter,system-ui,sans-serif;color:#1b2430;font-size:.95rem;line-height:1.5}
 .wb-standout .wb-title{font-weight:600;font-size:.78rem;color:#005a8c;margin:0 0 .25rem}
 .wb-standout p{margin:.25rem 0}
+@media screen and (max-width:40rem){
+.wb-figures .wb-figure{flex-basis:50%}
+.wb-tile{padding:.7rem .75rem}
+.wb-figure .wb-value{font-size:1.3rem}
+}
 """
 
 
@@ -59,7 +68,7 @@ class Headline:
 
     def html(self) -> str:
         tiles = "".join(_tile(figure, self.currency) for figure in self.figures)
-        return f'<div class="wb-figures">{tiles}</div>'
+        return f'<div class="wb-figures wb-of-{_per_row(len(self.figures))}">{tiles}</div>'
 
     def _repr_html_(self) -> str:
         return f"<style>{STYLE}</style>{self.html()}"
@@ -121,12 +130,18 @@ def _is_null(value: float | None) -> bool:
     return format_value(value, "number") == NOTHING
 
 
+def _per_row(count: int) -> int:
+    """Tiles per row: at most four, and no row of one below a row of four."""
+    rows = -(-count // 4) or 1
+    return -(-count // rows) or 1
+
+
 def _tile(figure: Figure, currency: str | None) -> str:
     value = format_value(figure.value, figure.format, currency=currency)
     note = f'<div class="wb-note">{html.escape(figure.note)}</div>' if figure.note else ""
     return (
-        f'<div class="wb-figure"><div class="wb-label">{html.escape(figure.label)}</div>'
-        f'<div class="wb-value">{html.escape(value)}</div>{_change_html(figure, currency)}{note}</div>'
+        f'<div class="wb-figure"><div class="wb-tile"><div class="wb-label">{html.escape(figure.label)}</div>'
+        f'<div class="wb-value">{html.escape(value)}</div>{_change_html(figure, currency)}{note}</div></div>'
     )
 
 

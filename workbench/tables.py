@@ -34,18 +34,33 @@ MAX_SHOWN_ROWS = 200
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _METADATA_KEY = b"workbench.table"
-_LEFT_ALIGNED: frozenset[Format] = frozenset({"text", "date", "datetime"})
+#: Characters that fit a line on A4 at full size, and at three quarters of it.
+_WIDE, _WIDEST = 95, 130
+_SHORT = 15
+_SIDES: Mapping[Format, str] = {
+    "text": ' class="wb-left wb-text"',
+    "date": ' class="wb-left"',
+    "datetime": ' class="wb-left"',
+}
 
 STYLE = """
 .wb-table{margin:0 0 1.5rem;font-family:Inter,system-ui,sans-serif;color:#1b2430}
 .wb-table .wb-title{font-weight:600;font-size:.95rem;margin:0 0 .5rem}
 .wb-table .wb-scroll{overflow-x:auto}
 .wb-table table{border-collapse:collapse;width:100%;font-size:.82rem;font-feature-settings:"tnum";line-height:1.35}
-.wb-table th,.wb-table td{padding:.42rem .6rem;text-align:right;white-space:nowrap;border:0;background:none}
+.wb-table th,.wb-table td{padding:.42rem .7rem;text-align:right;white-space:nowrap;border:0;background:none}
 .wb-table th{font-weight:600;color:#55606e;border-bottom:1.5px solid #aab4c0;vertical-align:bottom;white-space:normal}
 .wb-table td{border-bottom:1px solid #e6eaee}
+.wb-table tr>:first-child{padding-left:0}
+.wb-table tr>:last-child{padding-right:0}
 .wb-table .wb-left{text-align:left}
-.wb-table td.wb-left{white-space:normal;overflow-wrap:anywhere;min-width:6rem}
+.wb-table td.wb-text{white-space:normal;overflow-wrap:anywhere;min-width:6rem}
+@media print{
+.wb-medium table{font-size:.62rem}
+.wb-wide table{font-size:.5rem}
+.wb-medium th,.wb-medium td{padding:.35rem .45rem}
+.wb-wide th,.wb-wide td{padding:.3rem .3rem}
+}
 .wb-table .wb-note{color:#55606e;font-size:.8rem;margin:.5rem 0 0}
 """
 
@@ -131,17 +146,22 @@ class ReportTable:
 
     def html(self) -> str:
         """The table as HTML without its style; text is escaped, at most MAX_SHOWN_ROWS rows are shown."""
-        aligned = {key: ' class="wb-left"' if column.format in _LEFT_ALIGNED else "" for key, column in self.columns.items()}
-        heads = "".join(f'<th scope="col"{aligned[key]}>{html.escape(self.heading(key))}</th>' for key in self.columns)
-        cells = [
-            [f"<td{aligned[key]}>{html.escape(text)}</td>" for text in self.texts(key, limit=MAX_SHOWN_ROWS)]
-            for key in self.columns
-        ]
+        sides = {key: _SIDES.get(column.format, "") for key, column in self.columns.items()}
+        texts = {key: self.texts(key, limit=MAX_SHOWN_ROWS) for key in self.columns}
+        heads = "".join(f'<th scope="col"{sides[key]}>{html.escape(self.heading(key))}</th>' for key in self.columns)
+        cells = [[f"<td{sides[key]}>{html.escape(text)}</td>" for text in texts[key]] for key in self.columns]
         rows = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*cells, strict=True))
         return (
-            f'<div class="wb-table"><div class="wb-title">{html.escape(self.title)}</div>'
-            f'<div class="wb-scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{self._note()}</div>'
+            f'<div class="{self._classes(texts)}"><div class="wb-title">{html.escape(self.title)}</div><div class="wb-scroll">'
+            f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{self._note()}</div>"
         )
+
+    def _classes(self, texts: Mapping[str, Sequence[str]]) -> str:
+        """What print must know: a table too wide for paper at full size shrinks, a short one stays on one page."""
+        words = {key: max(len(word) for word in ("", *self.heading(key).split())) for key in self.columns}
+        characters = sum(2 + max([words[key], *(min(len(text), 24) for text in shown)]) for key, shown in texts.items())
+        width = " wb-wide" if characters > _WIDEST else " wb-medium" if characters > _WIDE else ""
+        return f"wb-table{width}{' wb-short' if self.data.num_rows <= _SHORT else ''}"
 
     def _note(self) -> str:
         if not self.data.num_rows:
@@ -289,7 +309,7 @@ def _array(series: pd.Series[Any], kind: Format) -> pa.Array | pa.ChunkedArray:
 
 def _guessed_label(key: str) -> str:
     words = re.sub(r"^avg ", "average ", key.replace("_", " ").strip())
-    words = re.sub(r" (seconds|id|date)$", "", words) or words
+    words = re.sub(r"^metric (?=date$)| (id|at)$", "", re.sub(r" seconds$", " time", words))
     return words[:1].upper() + words[1:]
 
 

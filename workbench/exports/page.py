@@ -158,9 +158,9 @@ def _digest(script: str) -> str:
 
 
 def _css_string(text: str) -> Markup:
-    r"""The text as a string in a style sheet: whatever could end the string or the style element is written as \hex."""
+    """The text as a string in a style sheet; whatever could end the string or the style element is written as its number."""
     plain = "".join(
-        character if character.isalnum() or character in " .,-–()" else f"\\{ord(character):06x}" for character in text
+        character if character.isalnum() or character in " .,-–()" else f"\\{ord(character):x} " for character in text
     )
     return Markup(f'"{plain}"')  # noqa: S704  # escaped just now
 
