@@ -23,6 +23,8 @@ Mistakes = list[tuple[int, str]]
 #: Makes the error to raise from the document's name and its mistakes, as InvalidMapping does.
 Refusal = Callable[[str, Mistakes], BadInput]
 
+_KINDS = ("str", "int", "float", "bool", "null", "timestamp", "seq", "map", "merge", "value")
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in _KINDS}
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _INTEGER = re.compile(r"[-+]?[0-9]+")
@@ -98,8 +100,10 @@ def _plain(node: yaml.Node, mistakes: Mistakes, seen: set[int]) -> Any:
     if id(node) in seen:
         mistakes.append((_line(node), "anchors (&, *) have no place here; write the value out"))
         return None
+    if node.tag not in _TAGS:
+        mistakes.append((_line(node), f"the tag {node.tag!r} has no place here"))
     if isinstance(node, yaml.ScalarNode):
-        return _scalar(node, mistakes)
+        return _scalar(node)
     seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, mistakes, seen) for item in node.value]
@@ -118,9 +122,7 @@ def _mapping(node: yaml.Node, mistakes: Mistakes, seen: set[int]) -> dict[str, A
     return found
 
 
-def _scalar(node: yaml.ScalarNode, mistakes: Mistakes) -> Any:
-    if not node.tag.startswith("tag:yaml.org,2002:"):
-        mistakes.append((_line(node), f"the tag {node.tag!r} has no place here"))
+def _scalar(node: yaml.ScalarNode) -> Any:
     text: str = node.value
     if node.style is not None:  # quoted or a block: text, whatever it looks like
         return text

@@ -97,10 +97,15 @@ def _file_chunks(path: Path, layout: Layout, *, odd_quotes: bool) -> Iterator[Ch
 
 def _refuse_open_quote(path: Path, last: Chunk) -> None:
     """A quote that is never closed swallows the rest of the file into one cell, which must not pass for a row."""
-    cells = [column[-1].as_py() for column in last.table.columns] if last.table.num_rows else []
-    filled = [cell for cell in cells if cell is not None]
-    if filled and "\n" in filled[-1]:
-        raise InvalidSource(f"{path}: a quote opened on line {last.lines[-1].as_py()} is never closed.")
+    row = int(last.lines[-1].as_py()) if last.table.num_rows else 0
+    cells = [cell for column in last.table.columns if row and (cell := column[-1].as_py()) is not None]
+    refused = last.unreadable[-1] if last.unreadable else None
+    if refused and refused.line > row:
+        row, is_open = refused.line, refused.value.count('"') % 2 == 1
+    else:
+        is_open = bool(cells) and "\n" in cells[-1]
+    if is_open:
+        raise InvalidSource(f"{path}: a quote opened on line {row} is never closed.")
 
 
 def _layout(lines: list[str], options: SourceOptions, delimiter: str, encoding: str) -> Layout:

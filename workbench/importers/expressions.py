@@ -78,8 +78,14 @@ class Expressions:
         parsed = json.loads(found[0]) if found else {}
         if parsed.get("error"):
             raise ValueError(f"{sql!r} is not an SQL expression: {parsed['error_message']}")
-        selected = parsed["statements"][0]["node"].get("select_list", [])
-        if len(parsed["statements"]) != 1 or len(selected) != 1:
+        select = parsed["statements"][0]["node"]
+        selected = select.get("select_list", [])
+        if (
+            len(parsed["statements"]) != 1
+            or len(selected) != 1
+            or select["from_table"]["type"] != "EMPTY"
+            or select["where_clause"]
+        ):
             raise ValueError(f"{sql!r} must be a single SQL expression")
         return selected[0]
 

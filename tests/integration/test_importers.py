@@ -1,0 +1,452 @@
+"""Files become events: formats, known answers, and everything that can be wrong with a file."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from workbench import importers
+from workbench.errors import BadInput, InvalidMapping, InvalidSource
+from workbench.importers import Progress, Rehearsal, Summary
+from workbench.importers.importing import Taken
+
+MAPPINGS = Path(__file__).parents[2] / "docs" / "mappings"
+CALLS = """\
+when: {columns: [day, time], format: "%d.%m.%Y %H:%M"}
+who: agent
+events:
+  - type: call.completed
+    id: id
+    data:
+      call_id: id
+      answered: answered
+      duration_seconds: {column: talk, as: duration}
+  - type: survey.rated
+    id: id
+    where: "rating is not null"
+    data: {rating: rating, call_id: id}
+"""
+HEADER = "id,agent,day,time,answered,talk,rating\n"
+ROW = "007,Zoë,01.02.2021,09:15,Y,0:02:23,5\n"
+
+
+class Kept:
+    """A sink that keeps events by id, refuses what capture would refuse, and adds nothing twice."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, dict[str, Any]] = {}
+        self._check = Rehearsal()
+
+    def __call__(self, batch: pa.Table) -> Taken:
+        checked = self._check(batch)
+        refused = {reject.position for reject in checked.rejects}
+        good = [event for position, event in enumerate(batch.to_pylist()) if position not in refused]
+        new = {event["id"]: event for event in good if event["id"] not in self.events}
+        self.events |= new
+        return type(checked)(accepted=len(new), duplicates=len(good) - len(new), rejects=checked.rejects)  # type: ignore[call-arg]
+
+    def data(self, event_type: str) -> list[dict[str, Any]]:
+        return [json.loads(event["event_data"]) for event in self.events.values() if event["event_type"] == event_type]
+
+    def times(self) -> list[datetime.datetime]:
+        return [event["created_at"] for event in self.events.values()]
+
+
+@pytest.fixture
+def sink() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def rejects(tmp_path: Path) -> Path:
+    return tmp_path / "out" / "rejects.csv"
+
+
+@pytest.fixture
+def run(tmp_path: Path, sink: Kept, rejects: Path) -> Callable[..., Summary]:
+    rejects.parent.mkdir()
+
+    def run_import(what: Path | bytes | str, mapping: str | Path = CALLS, timezone: str = "UTC", **options: Any) -> Summary:
+        if not isinstance(what, Path):
+            what, content = tmp_path / "calls.csv", what
+            what.write_bytes(content.encode() if isinstance(content, str) else content)
+        if not isinstance(mapping, Path):
+            (tmp_path / "mapping.yaml").write_text(mapping)
+            mapping = tmp_path / "mapping.yaml"
+        source, checked = importers.opened(what, mapping)
+        return importers.run(source, checked, timezone, sink, rejects_path=rejects, **options)
+
+    return run_import
+
+
+def rejected(path: Path) -> list[tuple[int, str, str, str]]:
+    with path.open(newline="") as file:
+        return [(int(row["line"]), row["column"], row["value"], row["reason"]) for row in csv.DictReader(file)]
+
+
+def test_phonenow_with_its_documented_mapping_gives_the_known_answers(
+    run: Callable[..., Summary], sink: Kept, real_data: Path
+) -> None:
+    summary = run(real_data / "phonenow_calls_2021q1.csv", MAPPINGS / "phonenow_calls.yaml")
+    calls, ratings = sink.data("call.completed"), [each["rating"] for each in sink.data("survey.rated")]
+    talk = [call["duration_seconds"] for call in calls if call["answered"]]
+    assert (summary.rows, summary.rejected_rows, summary.rejects) == (5000, 0, None)
+    assert (len(calls), len(talk)) == (5000, 4054)
+    assert round(sum(talk) / len(talk), 2) == 224.92
+    assert round(sum(ratings) / len(ratings), 2) == 3.40
+    assert len({event["user_id"] for event in sink.events.values()}) == 8
+
+
+def test_phonenow_with_the_suggested_mapping_unchanged_gives_the_same(
+    run: Callable[..., Summary], sink: Kept, real_data: Path
+) -> None:
+    path = real_data / "phonenow_calls_2021q1.csv"
+    run(path, importers.suggested(path), timezone="Europe/Zurich")
+    assert sum(call["answered"] for call in sink.data("call.completed")) == 4054
+    assert (len(sink.data("call.completed")), len(sink.data("survey.rated"))) == (5000, 4054)
+    again = run(path, MAPPINGS / "phonenow_calls.yaml")
+    assert (again.accepted, again.duplicates) == (0, 9054)
+
+
+def test_olist_with_its_documented_mappings_gives_the_known_answers(
+    run: Callable[..., Summary], sink: Kept, real_data: Path
+) -> None:
+    leads = run(real_data / "olist_marketing_qualified_leads.csv", MAPPINGS / "olist_leads.yaml")
+    deals = run(real_data / "olist_closed_deals.csv", MAPPINGS / "olist_deals.yaml")
+    assert (leads.accepted, deals.accepted, leads.rejected_rows, deals.rejected_rows) == (8000, 842, 0, 0)
+    assert sum(deal["revenue"] for deal in sink.data("lead.converted")) == 61_784_006
+    assert len({lead.get("source") for lead in sink.data("lead.created")}) == 11
+    assert importers.order_warnings(_as_lake(sink)) == {
+        "lead won before it was created, for example b91cf8812365f50ff4bda4bcd6206b05": 1
+    }
+
+
+def _as_lake(sink: Kept) -> Any:
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.register("analytics_events", pa.Table.from_pylist(list(sink.events.values())))
+    return connection
+
+
+def test_the_suggestions_for_olist_are_the_right_events(real_data: Path) -> None:
+    leads = importers.suggested(real_data / "olist_marketing_qualified_leads.csv")
+    deals = importers.suggested(real_data / "olist_closed_deals.csv")
+    assert "type: lead.created" in leads
+    assert "source: origin" in leads
+    assert "type: lead.converted" in deals
+    assert "revenue: declared_monthly_revenue" in deals
+
+
+ROWS = [
+    {"id": "007", "agent": "Zoë", "day": "01.02.2021", "time": "09:15", "answered": "Y", "talk": "0:02:23", "rating": "5"},
+    {"id": "008", "agent": "Bob", "day": "02.02.2021", "time": "10:00", "answered": "N", "talk": "", "rating": ""},
+]
+
+
+def _csv(delimiter: str = ",") -> str:
+    return "\n".join(delimiter.join(row) for row in [ROWS[0].keys(), *(row.values() for row in ROWS)]) + "\n"
+
+
+def _xlsx(path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(list(ROWS[0]))
+    for row in ROWS:
+        book.active.append([value or None for value in row.values()])
+    book.save(path)
+
+
+FORMATS: dict[str, Callable[[Path], Any]] = {
+    "plain.csv": lambda path: path.write_text(_csv()),
+    "mark.csv": lambda path: path.write_text(_csv(), encoding="utf-8-sig"),
+    "semicolons.csv": lambda path: path.write_text(_csv(";")),
+    "bars.txt": lambda path: path.write_text(_csv("|")),
+    "tabs.tsv": lambda path: path.write_text(_csv("\t")),
+    "western.csv": lambda path: path.write_text(_csv(";"), encoding="cp1252"),
+    "utf16.csv": lambda path: path.write_text(_csv(), encoding="utf-16"),
+    "utf16_without_mark.csv": lambda path: path.write_text(_csv(), encoding="utf-16-le"),
+    "windows_lines.csv": lambda path: path.write_text(_csv().replace("\n", "\r\n"), newline=""),
+    "no_last_line_end.csv": lambda path: path.write_text(_csv().rstrip()),
+    "lines.ndjson": lambda path: path.write_text("".join(json.dumps(row) + "\n" for row in ROWS)),
+    "list.json": lambda path: path.write_text(json.dumps(ROWS, indent=2)),
+    "lines.json": lambda path: path.write_text("".join(json.dumps(row) + "\n" for row in ROWS)),
+    "columns.parquet": lambda path: pq.write_table(pa.Table.from_pylist(ROWS), path),
+    "book.xlsx": _xlsx,
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_and_encoding_gives_the_same_events(
+    name: str, run: Callable[..., Summary], sink: Kept, tmp_path: Path
+) -> None:
+    FORMATS[name](tmp_path / name)
+    summary = run(tmp_path / name)
+    assert (summary.rows, summary.accepted, summary.rejected_rows) == (2, 3, 0)
+    assert sink.data("call.completed") == [
+        {"call_id": "007", "answered": True, "duration_seconds": 143},
+        {"call_id": "008", "answered": False},
+    ]
+    assert sink.data("survey.rated") == [{"rating": 5, "call_id": "007"}]
+    assert {event["user_id"] for event in sink.events.values()} == {"Zoë", "Bob"}
+    assert sink.times()[0] == datetime.datetime(2021, 2, 1, 9, 15, tzinfo=datetime.UTC)
+
+
+def test_cells_with_types_of_their_own_are_read_as_one_would_write_them(
+    run: Callable[..., Summary], sink: Kept, tmp_path: Path
+) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["n", "day", "at", "clock", "span", "done"])
+    noon = datetime.datetime(2021, 2, 1, 12, 30)
+    book.active.append([7, noon.date(), noon, noon.time(), datetime.timedelta(seconds=143), True])
+    book.save(tmp_path / "typed.xlsx")
+    mapping = """\
+events:
+  - {type: a.day, id: n, when: {columns: [day, clock], format: "%Y-%m-%d %H:%M:%S"}, data: {n: {column: n, as: integer}}}
+  - {type: b.at, id: n, when: at, data: {span: {column: span, as: duration}, done: {column: done, as: boolean}}}
+"""
+    run(tmp_path / "typed.xlsx", mapping)
+    assert sink.times() == [noon.replace(tzinfo=datetime.UTC)] * 2
+    assert sink.data("a.day") + sink.data("b.at") == [{"n": 7}, {"span": 143, "done": True}]
+
+
+def test_parquet_times_numbers_and_nested_values_survive(run: Callable[..., Summary], sink: Kept, tmp_path: Path) -> None:
+    at = datetime.datetime(2021, 2, 1, 12, 30, tzinfo=datetime.UTC)
+    table = pa.table({"n": [1], "at": pa.array([at]), "amount": [1.25], "deep": [{"a": [1, 2]}]})
+    pq.write_table(table, tmp_path / "typed.parquet")
+    mapping = """\
+events:
+  - type: x.y
+    id: n
+    when: at
+    data: {amount: {column: amount, as: number}, deep: {column: deep, as: json}, second: {sql: "cast(deep ->> '$.a[1]' as int)"}}
+"""
+    run(tmp_path / "typed.parquet", mapping, timezone="Asia/Tokyo")
+    assert sink.times() == [at]
+    assert sink.data("x.y") == [{"amount": 1.25, "deep": {"a": [1, 2]}, "second": 2}]
+
+
+def test_a_json_key_that_comes_late_or_only_sometimes_is_a_column_too(
+    run: Callable[..., Summary], sink: Kept, tmp_path: Path
+) -> None:
+    lines = [
+        '{"id": "1", "at": "2021-01-01T10:00:00Z"}',
+        '{"id": "2", "at": "2021-01-01T11:00:00+01:00", "late/key": {"x": null}}',
+    ]
+    (tmp_path / "late.ndjson").write_text("\n".join(lines))
+    run(tmp_path / "late.ndjson", "events: [{type: x.y, id: id, when: at, data: {late: {column: late/key, as: json}}}]")
+    assert sink.data("x.y") == [{}, {"late": {"x": None}}]
+    assert len(set(sink.times())) == 1
+
+
+def test_rows_that_cannot_be_events_are_listed_with_line_column_value_and_reason(
+    run: Callable[..., Summary], sink: Kept, rejects: Path
+) -> None:
+    rows = [
+        ROW,
+        "2,Bob,30.02.2021,09:15,Y,0:01:00,3\n",
+        '3,"Bob\nthe second",01.02.2021,09:15,Y,0:01:00,7\n',
+        "4,Bob,01.02.2021,09:15,perhaps,x,3\n",
+        "\n",
+        "5,Bob,01.02.2021,09:15,Y,-0:01:00,3\n",
+        "6,Bob,01.02.2021\n",
+        ",Bob,01.02.2021,09:15,Y,0:01:00,\n",
+        "8,Bob,01.02.2021,09:15,Y,0:01:00,bad\n",
+    ]
+    summary = run(HEADER + "".join(rows))
+    told = rejected(rejects)
+    assert (3, "day, time", "30.02.2021 09:15", "is not a time like %d.%m.%Y %H:%M") in told
+    assert (4, "rating", "7.0", "must be at most 5.0") in told or any(
+        row[:2] == (4, "rating") and "at most 5" in row[3] for row in told
+    )
+    assert (6, "answered", "perhaps", "is neither yes nor no") in told
+    assert (6, "talk", "x", "is not a duration (seconds, M:SS or H:MM:SS)") in told
+    assert any(row[:2] == (8, "talk") and "at least 0" in row[3] for row in told)
+    assert (9, "", "6,Bob,01.02.2021", "has 3 cells, the header has 7") in told
+    assert (10, "id", "", "is empty, but it makes the event unique") in told
+    assert (11, "rating", "bad", "is not a number") in told
+    assert {row[0] for row in told} == {3, 4, 6, 8, 9, 10, 11}
+    assert (summary.rows, summary.rejected_rows, summary.rejects) == (8, 7, rejects)
+    assert {call["call_id"] for call in sink.data("call.completed")} == {"007", "3", "8"}
+
+
+def test_an_expression_that_fails_on_a_row_rejects_that_row_only(run: Callable[..., Summary], sink: Kept, rejects: Path) -> None:
+    mapping = CALLS.replace("{column: talk, as: duration}", "{sql: 'cast(talk as int) * 60'}")
+    run(HEADER + "1,Bob,01.02.2021,09:15,Y,2,\n2,Bob,01.02.2021,09:15,Y,two,\n3,Bob,01.02.2021,09:15,Y,,\n", mapping)
+    assert sink.data("call.completed")[0]["duration_seconds"] == 120
+    assert rejected(rejects) == [(3, "cast(talk as int) * 60", "", "the expression fails on this row")]
+
+
+def test_rows_that_are_not_wanted_are_left_out_and_odd_ones_are_counted(
+    run: Callable[..., Summary], sink: Kept, rejects: Path
+) -> None:
+    mapping = (
+        CALLS + "rows: agent <> 'Test'\nwarn: [{when: \"answered = 'N' and talk is not null\", message: talk without a call}]\n"
+    )
+    summary = run(HEADER + ROW + "2,Test,01.02.2021,09:15,Y,0:01:00,3\n3,Bob,01.02.2021,09:15,N,0:01:00,\n", mapping)
+    assert {event["user_id"] for event in sink.events.values()} == {"Zoë", "Bob"}
+    assert summary.warnings == {"talk without a call": 1}
+    assert (summary.rejected_rows, rejects.exists()) == (0, False)
+
+
+def test_times_at_clock_changes_are_read_as_documented_and_told(run: Callable[..., Summary], sink: Kept) -> None:
+    mapping = "events: [{type: x.y, id: at, when: {column: at, timezone: Europe/Zurich}, data: {}}]"
+    summary = run("at\n2021-03-28 02:30:00\n2021-10-31 02:30:00\n2021-07-01 12:00:00\n", mapping)
+    assert [f"{at:%m-%d %H:%M}" for at in sink.times()] == ["03-28 01:30", "10-31 01:30", "07-01 10:00"]
+    assert summary.warnings == {
+        "a time that the clocks in Europe/Zurich skipped was read as if they had not been moved": 1,
+        "a time that the clocks in Europe/Zurich showed twice was read as the second": 1,
+    }
+
+
+def test_times_may_be_written_in_several_ways_or_counted(run: Callable[..., Summary], sink: Kept) -> None:
+    mapping = """\
+events:
+  - {type: a.b, id: at, when: {column: at, format: ["%d/%m/%Y %H:%M", "%d/%m/%Y", "%Y-%m-%d %H:%M %z"]}, data: {}}
+  - {type: c.d, id: at, when: {column: n, format: epoch_ms}, data: {}}
+"""
+    run("at,n\n01/02/2021 10:00,1612173600000\n01/02/2021,1612137600000\n2021-02-01 12:00 +0200,1612173600000\n", mapping)
+    assert [f"{at:%d %H:%M}" for at in sink.times()] == ["01 10:00", "01 00:00", "01 10:00"] * 2
+
+
+def test_an_import_can_be_interrupted_and_run_again(
+    run: Callable[..., Summary], sink: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.importers.delimited.CHUNK_ROWS", 100)
+    content = HEADER + "".join(f"{number},Bob,01.02.2021,09:15,Y,0:01:00,\n" for number in range(1000))
+    seen: list[Progress] = []
+    first = run(content, progress=seen.append, stop=lambda: len(seen) == 3)
+    assert (first.interrupted, first.accepted, [each.rows for each in seen]) == (True, 300, [100, 200, 300])
+    second = run(content)
+    assert (second.interrupted, second.accepted, second.duplicates) == (False, 700, 300)
+
+
+def test_a_sink_that_fails_loses_nothing_it_took_before(
+    run: Callable[..., Summary], sink: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.importers.delimited.CHUNK_ROWS", 100)
+
+    def fails(progress: Progress) -> None:
+        if progress.rows == 200:
+            raise KeyboardInterrupt
+
+    content = HEADER + "".join(f"{number},Bob,01.02.2021,09:15,Y,0:01:00,\n" for number in range(500))
+    with pytest.raises(KeyboardInterrupt):
+        run(content, progress=fails)
+    assert len(sink.events) == 200
+    assert run(content).accepted == 300
+
+
+def test_a_title_above_the_header_can_be_skipped_and_lines_stay_right(run: Callable[..., Summary], rejects: Path) -> None:
+    run("Calls of February\n\n" + HEADER + ROW + "2,Bob,never,09:15,Y,1,\n", "source: {header: 3}\n" + CALLS)
+    assert [row[0] for row in rejected(rejects)] == [5]
+
+
+BAD_FILES: dict[str, tuple[bytes, str]] = {
+    "empty.csv": (b"", "is empty"),
+    "blank.csv": (b"\n\n\n", "has no header"),
+    "picture.csv": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, "is not text: it looks like a picture"),
+    "binary.csv": (b"id,agent\n1,\x00\x01\x02\n" * 99, "is not text"),
+    "noise.csv": (bytes(range(1, 256)) * 99, "is not text"),
+    "book.csv": (b"PK\x03\x04" + b"x" * 99, "name it .xlsx"),
+    "open_quote.csv": (HEADER.encode() + ROW.encode() + b'8,"Bob\n9,x\n', "a quote opened on line 3 is never closed"),
+    "text.parquet": (HEADER.encode(), "is not a Parquet file"),
+    "text.xlsx": (HEADER.encode(), "is not an Excel workbook"),
+    "broken.json": (b'[{"id": 1}, {"id": ', "is not a list of JSON objects"),
+    "text.ndjson": (b"hello\nworld\n", "holds no JSON objects"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(name: str, run: Callable[..., Summary], tmp_path: Path) -> None:
+    content, reason = BAD_FILES[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidSource, match=reason):
+        run(tmp_path / name)
+
+
+def test_a_file_that_is_not_there_is_refused(run: Callable[..., Summary], tmp_path: Path) -> None:
+    with pytest.raises(InvalidSource, match="There is no file"):
+        run(tmp_path / "nowhere.csv")
+    with pytest.raises(InvalidSource, match="is a folder"):
+        run(tmp_path)
+
+
+def test_a_line_without_end_is_refused_without_being_read_to_its_end(run: Callable[..., Summary], tmp_path: Path) -> None:
+    path = tmp_path / "endless.csv"
+    with path.open("wb") as file:
+        file.write(HEADER.encode())
+        for _ in range(6):
+            file.write(b"x" * 4 * 1024**2)
+        file.truncate(2 * 1024**3)  # the rest is a hole: no disk, but two gigabytes to read
+    assert path.stat().st_size == 2 * 1024**3
+    with pytest.raises(InvalidSource, match="line 2 is longer than 16 MB"):
+        run(path)
+
+
+def test_a_mapping_for_other_columns_is_refused_with_the_line(run: Callable[..., Summary]) -> None:
+    with pytest.raises(InvalidMapping, match=r"mapping\.yaml:2: there is no column 'agent'; did you mean 'agents'\?"):
+        run(HEADER.replace("agent", "agents") + ROW)
+
+
+def test_a_file_that_is_no_rejects_file_is_not_overwritten(run: Callable[..., Summary], rejects: Path) -> None:
+    rejects.write_text("precious\n")
+    with pytest.raises(BadInput, match="is not a rejects file"):
+        run(HEADER + ROW)
+    assert rejects.read_text() == "precious\n"
+
+
+def test_the_rejects_of_an_earlier_import_are_gone_once_the_file_is_mended(run: Callable[..., Summary], rejects: Path) -> None:
+    run(HEADER + ROW.replace("09:15", "soon"))
+    assert rejects.exists()
+    run(HEADER + ROW)
+    assert not rejects.exists()
+
+
+def test_what_nobody_can_guess_is_said_instead_of_guessed(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InvalidSource, match="no column looks like a date"):
+        importers.suggested(tmp_path / "x.csv")
+
+
+SUGGESTED = {
+    "one column of ISO times": (
+        "Call ID;Agent Name;Start Time;Status;Talk\n1;Bob;2021-02-01T10:00:00;done;61\n",
+        "call.completed",
+    ),
+    "no call id": ("operator,date,time,duration\nBob,01/02/2021,1:05 PM,1:01\n", "call.completed"),
+    "a funnel": ("Lead Id,Stage,Entered At\n1,demo,2021-02-01 10:00\n", "lead.stage_entered"),
+    "several dates": ("lead_id,created_at,contacted_at,won_at,revenue\n1,2021-02-01,2021-02-02,2021-02-03,5\n", "lead.contacted"),
+    "spend": ("Campaign,Day,Cost\nA,2021-02-01,10.5\n", "campaign.spent"),
+    "anything": ('Odd: name #1,when,"true"\nx,2021-02-01,1\n', "custom.row"),
+}
+
+
+@pytest.mark.parametrize("name", SUGGESTED)
+def test_a_suggestion_is_valid_and_imports_as_it_stands(
+    name: str, run: Callable[..., Summary], sink: Kept, tmp_path: Path
+) -> None:
+    content, event_type = SUGGESTED[name]
+    (tmp_path / "x.csv").write_text(content)
+    summary = run(tmp_path / "x.csv", importers.suggested(tmp_path / "x.csv"))
+    assert summary.rejected_rows == 0
+    assert event_type in {event["event_type"] for event in sink.events.values()}
+
+
+def test_a_stream_without_end_is_read_piece_by_piece(run: Callable[..., Summary], sink: Kept, tmp_path: Path) -> None:
+    """A quote that is never closed must not gather the rest of a large file in memory."""
+    path = tmp_path / "open.csv"
+    with path.open("w") as file:
+        file.write(HEADER + '1,"Bob')
+        for _ in range(600_000):
+            file.write("x,01.02.2021,09:15,Y,0:01:00,3\nx,01.02.2021,09:15,Y,0:01:00,3\n")
+    with pytest.raises(InvalidSource, match="a quote that is never closed"):
+        run(path)
