@@ -18,6 +18,13 @@ def totals(session: Session, period: Period) -> pd.Series[Any]:
     return session.query("metrics/totals", **_days(period)).iloc[0]
 
 
+def comparison(session: Session, period: Period) -> pd.Series[Any]:
+    """The same figures of an earlier period to compare with; all missing where the data starts within that period or after it."""
+    found = totals(session, period)
+    first = session.first_day()
+    return found if first is not None and first <= period.start else found.astype(object).map(lambda _: None)
+
+
 def daily(session: Session, period: Period) -> pd.DataFrame:
     """One row for every day of the period, with or without events."""
     return session.query("metrics/days", **_days(period))

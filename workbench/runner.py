@@ -186,12 +186,11 @@ def _publish(order: _Order, final: Path) -> list[str]:
 
 def _edition(order: _Order) -> Edition:
     tenant = order.lake.tenant
-    given = order.parameters
-    days = [str(given[name]) for name in ("start_date", "end_date", "date") if given.get(name)]
+    period = order.tables / session.PERIOD_FILE
     return Edition(
         report_title=order.report.title,
         tenant_name=tenant.name,
-        period=" to ".join(days) or "latest days with data",
+        period=period.read_text(encoding="utf-8") if period.exists() else "",
         run_id=order.run_id,
         timezone=tenant.timezone,
         currency=tenant.currency,

@@ -29,6 +29,8 @@ from workbench.tables import Format, ReportTable
 
 _READING = "WORKBENCH_READING"
 _TABLES = "WORKBENCH_TABLES"
+#: Beside the tables of a run: the period its report is about, in words.
+PERIOD_FILE = "period.txt"
 _ALLOWED = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
@@ -75,13 +77,17 @@ class Session:
     def period(self, start: dt.date | str | None, end: dt.date | str | None, *, days: int = 28) -> Period:
         """The days from `start` to `end`; without an end, up to the last day with events, and without a start, `days` of them.
 
+        The first period asked for is the one the report says that it is about.
+
         Raises InvalidParameter where the end is before the start.
         """
         last = _day(end) or self._last_day()
         first = _day(start) or last - dt.timedelta(days=days - 1)
         if last < first:
             raise InvalidParameter("end_date", f"The period ends ({last}) before it starts ({first}).")
-        return Period(start=first, end=last)
+        period = Period(start=first, end=last)
+        self._say_period(period)
+        return period
 
     def table(
         self,
@@ -112,6 +118,15 @@ class Session:
 
     def close(self) -> None:
         self._connection.close()
+
+    def first_day(self) -> dt.date | None:
+        """The first day with events, if there is any."""
+        found = self.sql("select min(report_date) as day from daily_reports where events > 0")["day"].iloc[0]
+        return None if pd.isna(found) else pd.Timestamp(found).date()
+
+    def _say_period(self, period: Period) -> None:
+        if self._tables is not None and not (file := self._tables / PERIOD_FILE).exists():
+            file.write_text(str(period), encoding="utf-8")
 
     def _last_day(self) -> dt.date:
         found = self.sql("select max(report_date) as day from daily_reports where events > 0")["day"].iloc[0]
