@@ -17,7 +17,7 @@ import altair as alt
 import pandas as pd
 
 from workbench.errors import BadInput
-from workbench.tables import Format, format_values
+from workbench.tables import Format, format_values, label_from
 
 #: Chart data lies inside the notebook; more points than this belong in an aggregate.
 MAX_POINTS = 20_000
@@ -112,7 +112,7 @@ def line(
     encoding: dict[str, Any] = {"x": across, "y": up} | _series_encoding(names)
     layers: list[Any] = [
         alt.Chart().mark_line(interpolate="linear", strokeJoin="round").encode(**encoding),
-        _hover(points, {"x": across, "y": up} | _series_encoding(names, dashes=False), names),
+        _hover(points, {"x": across, "y": up} | _series_encoding(names, dashes=False), _tooltip(when=x, series=color, shown=y)),
     ]
     if 1 < len(names) <= _MAX_LABELLED_LINES:
         layers.append(_end_labels(points, across, up, names, (low, high), height))
@@ -139,7 +139,7 @@ def columns(
     points["bottom"] = points["top"] - points["y"].fillna(0.0)
     low, high = _span(pd.concat([points["top"], points["bottom"]]), zero=True)
     up = alt.Y("top:Q", axis=_value_axis(value_format, low, high), scale=alt.Scale(domain=[low, high]))
-    encoding = {"y": up, "y2": alt.Y2("bottom"), "tooltip": _tooltip(names)}
+    encoding = {"y": up, "y2": alt.Y2("bottom"), "tooltip": _tooltip(when=x, series=color, shown=y)}
     bars = alt.Chart().mark_bar(orient="vertical", stroke="#ffffff", strokeWidth=0.6 if names else 0)
     bars = bars.encode(**encoding, **_column_places(points), **_series_encoding(names, dashes=False, legend=True))
     return _drawn([bars], points, title, subtitle, height)
@@ -163,7 +163,7 @@ def bar(
         points = points.sort_values("x", ascending=False, kind="stable", na_position="last")
     if len(points) > MAX_BARS:
         subtitle = " · ".join(filter(None, [subtitle, f"the first {MAX_BARS} of {len(points)}"]))
-    return _lying_bars(points.head(MAX_BARS), title, subtitle)
+    return _lying_bars(points.head(MAX_BARS), _tooltip(y=category, shown=value), title, subtitle)
 
 
 def funnel(frame: pd.DataFrame, stage: str, value: str, *, title: str, subtitle: str | None = None) -> alt.LayerChart:
@@ -174,7 +174,7 @@ def funnel(frame: pd.DataFrame, stage: str, value: str, *, title: str, subtitle:
     first = points["x"].iloc[0]
     shares = format_values([count / first * 100 if first else None for count in points["x"]], "percent")
     points["shown"] = [f"{shown} · {share}" for shown, share in zip(points["shown"], shares, strict=True)]
-    return _lying_bars(points, title, subtitle)
+    return _lying_bars(points, _tooltip(y=stage, shown=value), title, subtitle)
 
 
 def heatmap(
@@ -202,7 +202,7 @@ def heatmap(
     down = alt.Y("y:N", scale=alt.Scale(domain=days, paddingInner=0.06), axis=alt.Axis(title=None))
     legend = alt.Legend(orient="top", direction="horizontal", gradientLength=160, gradientThickness=8, tickCount=3)
     shade = alt.Color("value:Q", scale=alt.Scale(range=list(_BLUES)), legend=legend)
-    tooltip = [alt.Tooltip("y:N", title="day"), alt.Tooltip("x:O", title="hour"), alt.Tooltip("shown:N", title="value")]
+    tooltip = _tooltip(y=y, x=x, shown=value)
     cells = alt.Chart().mark_rect(cornerRadius=2).encode(x=across, y=down, color=shade, tooltip=tooltip)
     return _drawn([cells], points, title, subtitle, 26 * len(days))
 
@@ -317,17 +317,17 @@ def _series_encoding(names: Sequence[str], *, dashes: bool = True, legend: bool 
     return encoding
 
 
-def _tooltip(names: Sequence[str]) -> list[alt.Tooltip]:
-    series = [alt.Tooltip("series:N", title="of")] if names else []
-    return [alt.Tooltip("when:N", title="when"), *series, alt.Tooltip("shown:N", title="value")]
+def _tooltip(**fields: str | None) -> list[alt.Tooltip]:
+    """What is shown of a mark that is pointed at: our columns, under the labels of the caller's."""
+    return [alt.Tooltip(f"{ours}:N", title=label_from(theirs)) for ours, theirs in fields.items() if theirs is not None]
 
 
-def _hover(points: pd.DataFrame, encoding: Mapping[str, Any], names: Sequence[str]) -> Any:
+def _hover(points: pd.DataFrame, encoding: Mapping[str, Any], tooltip: list[alt.Tooltip]) -> Any:
     """Something to point at; visible only where there are few points, or a value stands alone between gaps."""
-    few = len(points) <= 45 * max(1, len(names)) and len(points) <= 90
-    lone = len(points) <= max(1, len(names))
+    moments = points["x"].nunique()
+    few, lone = moments <= 45 and len(points) <= 90, moments == 1
     mark = alt.Chart().mark_circle(size=70 if lone else 26 if few else 90, opacity=1 if few or lone else 0, aria=False)
-    return mark.encode(**dict(encoding), tooltip=_tooltip(names)).transform_filter("isValid(datum.y)")
+    return mark.encode(**dict(encoding), tooltip=tooltip).transform_filter("isValid(datum.y)")
 
 
 def _end_labels(
@@ -354,13 +354,12 @@ def _apart(values: Sequence[float], gap: float, highest: float) -> list[float]:
     return places
 
 
-def _lying_bars(points: pd.DataFrame, title: str, subtitle: str | None) -> alt.LayerChart:
+def _lying_bars(points: pd.DataFrame, tooltip: list[alt.Tooltip], title: str, subtitle: str | None) -> alt.LayerChart:
     down = alt.Y("y:N", sort=None, axis=alt.Axis(title=None, labelColor=_INK, labelFontSize=12, labelLimit=220))
     low, high = min(points["x"].min(), 0.0), max(points["x"].max(), 0.0)
     # Labels at the right make room for themselves, those at the left would run into the names.
     scale = alt.Scale(domain=[low - (high - low) * 0.16 if low < 0 else 0, high or 1.0], nice=False)
     across = alt.X("x:Q", axis=None, scale=scale)
-    tooltip = [alt.Tooltip("y:N", title="of"), alt.Tooltip("shown:N", title="value")]
     layers: list[Any] = [alt.Chart().mark_bar(cornerRadiusEnd=2, height={"band": 0.68}).encode(x=across, y=down, tooltip=tooltip)]
     beside = alt.Chart().mark_text(align="left", dx=6), alt.Chart().mark_text(align="right", dx=-6)
     for text, wanted in zip(beside, ("!(datum.x < 0)", "datum.x < 0"), strict=True):

@@ -47,7 +47,7 @@ STYLE = """
 .wb-table{margin:0 0 1.5rem;font-family:Inter,system-ui,sans-serif;color:#1b2430}
 .wb-table .wb-title{font-weight:600;font-size:.95rem;margin:0 0 .5rem}
 .wb-table .wb-scroll{overflow-x:auto}
-.wb-table table{border-collapse:collapse;width:100%;font-size:.82rem;font-feature-settings:"tnum";line-height:1.35}
+.wb-table table{border-collapse:collapse;width:100%;font-size:.82rem;font-variant-numeric:tabular-nums;line-height:1.35}
 .wb-table th,.wb-table td{padding:.42rem .7rem;text-align:right;white-space:nowrap;border:0;background:none}
 .wb-table th{font-weight:600;color:#55606e;border-bottom:1.5px solid #aab4c0;vertical-align:bottom;white-space:normal}
 .wb-table td{border-bottom:1px solid #e6eaee}
@@ -127,7 +127,7 @@ class ReportTable:
         if unknown := (set(labels) | set(formats)) - set(flat.columns):
             raise BadInput(f"The table {name} has no column {sorted(unknown)[0]!r}; it has {', '.join(flat.columns)}.")
         columns = {
-            key: Column(label=labels.get(key) or _guessed_label(key), format=formats.get(key) or _guessed_format(key, flat[key]))
+            key: Column(label=labels.get(key) or label_from(key), format=formats.get(key) or _guessed_format(key, flat[key]))
             for key in flat.columns
         }
         arrays = [_array(flat[key], columns[key].format) for key in flat.columns]
@@ -307,7 +307,8 @@ def _array(series: pd.Series[Any], kind: Format) -> pa.Array | pa.ChunkedArray:
     return array
 
 
-def _guessed_label(key: str) -> str:
+def label_from(key: str) -> str:
+    """A label for a column that was given none: Average call time for avg_call_seconds."""
     words = re.sub(r"^avg ", "average ", key.replace("_", " ").strip())
     words = re.sub(r"^metric (?=date$)| (id|at)$", "", re.sub(r" seconds$", " time", words))
     return words[:1].upper() + words[1:]

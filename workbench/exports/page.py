@@ -61,7 +61,7 @@ class Page:
             blocks=self.blocks,
             live=live,
             start=Markup(start),  # noqa: S704  # our own file
-            script_hashes=" ".join(f"'sha256-{digest}'" for digest in scripts) or "'none'",
+            allowed=Markup(" ".join(f"'sha256-{digest}'" for digest in scripts) or "'none'"),  # noqa: S704  # digests
             style=_style(),
             foot=[_css_string(text) for text in (self.edition.tenant_name, self.edition.period, self.edition.run_id)],
         )

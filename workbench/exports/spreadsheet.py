@@ -61,7 +61,7 @@ def sheet_names(titles: Sequence[str]) -> list[str]:
     taken = {_ABOUT.lower(), "history"}
     names = []
     for title in titles:
-        plain = re.sub(r"[\[\]:*?/\\\x00-\x1f]+", " ", title).strip(" '") or "Table"
+        plain = re.sub(r"[\[\]:*?/\\\x00-\x1f\s]+", " ", title).strip(" '") or "Table"
         name, number = plain[:31].rstrip(" '"), 1
         while name.lower() in taken:
             number += 1
