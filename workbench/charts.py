@@ -24,6 +24,8 @@ MAX_POINTS = 20_000
 MAX_BARS = 25
 #: After Okabe and Ito, without the yellow that vanishes on paper; neighbours differ in greyscale too.
 PALETTE = ("#0072b2", "#e69f00", "#00664b", "#cc79a7", "#3b4252", "#56b4e9", "#a34000", "#8a94a0")
+#: The same for text, which needs more contrast than a line.
+TEXT_PALETTE = ("#005a8c", "#8a5a00", "#00664b", "#9c4577", "#3b4252", "#1b6fa3", "#a34000", "#55606e")
 DASHES = ([1, 0], [6, 3], [2, 2], [9, 3, 2, 3], [1, 0], [6, 3], [2, 2], [9, 3, 2, 3])
 NO_DATA = "No data in this period"
 MIME_TYPE = "application/vnd.vegalite.v5+json"
@@ -338,8 +340,9 @@ def _end_labels(
     gap = (span[1] - span[0]) / height * _LABEL_GAP
     places = _apart(last["y"].tolist(), gap, span[1])
     labels = last.assign(y=places, x=points["x"].max() if _is_time(points["x"]) else points["x"].iloc[-1])
+    labels["ink"] = [TEXT_PALETTE[names.index(name) % len(TEXT_PALETTE)] for name in labels["series"]]
     mark = alt.Chart(labels).mark_text(align="left", dx=8, fontWeight=600, fontSize=11.5)
-    return mark.encode(x=across, y=up, text="series:N", **_series_encoding(names, dashes=False))
+    return mark.encode(x=across, y=up, text="series:N", color=alt.Color("ink:N", scale=None))
 
 
 def _apart(values: Sequence[float], gap: float, highest: float) -> list[float]:
