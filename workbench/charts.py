@@ -359,7 +359,7 @@ def _apart(values: Sequence[float], gap: float, highest: float) -> list[float]:
 
 def _lying_bars(points: pd.DataFrame, tooltip: list[alt.Tooltip], title: str, subtitle: str | None) -> alt.LayerChart:
     down = alt.Y("y:N", sort=None, axis=alt.Axis(title=None, labelColor=_INK, labelFontSize=12, labelLimit=220))
-    low, high = min(points["x"].min(), 0.0), max(points["x"].max(), 0.0)
+    low, high, rows = min(points["x"].min(), 0.0), max(points["x"].max(), 0.0), points["y"].nunique()
     # Labels at the right make room for themselves, those at the left would run into the names.
     scale = alt.Scale(domain=[low - (high - low) * 0.16 if low < 0 else 0, high or 1.0], nice=False)
     across = alt.X("x:Q", axis=None, scale=scale)
@@ -367,7 +367,7 @@ def _lying_bars(points: pd.DataFrame, tooltip: list[alt.Tooltip], title: str, su
     beside = alt.Chart().mark_text(align="left", dx=6), alt.Chart().mark_text(align="right", dx=-6)
     for text, wanted in zip(beside, ("!(datum.x < 0)", "datum.x < 0"), strict=True):
         layers.append(text.encode(x=across, y=down, text="shown:N").transform_filter(wanted))
-    return _drawn(layers, points.fillna({"x": 0.0}), title, subtitle, 27 * points["y"].nunique())
+    return _drawn(layers, points.fillna({"x": 0.0}), title, subtitle, rows * (27 if rows <= 10 else 20))
 
 
 def _nothing(title: str, height: int) -> alt.LayerChart:
