@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
+import sys
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -23,6 +25,8 @@ def main() -> None:
     parser.add_argument("name", nargs="?", choices=NAMES, help="the benchmark to run; all of them where none is named")
     parser.add_argument("--json", action="store_true", help="print the figures as a JSON object instead of a table")
     options = parser.parse_args()
+    # Ended from outside, it still takes its server and folder with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     use_two_cores()
     names = [options.name] if options.name else NAMES
     results = {name: _run(name, quiet=options.json) for name in names}
@@ -32,7 +36,9 @@ def main() -> None:
 
 def _run(name: str, *, quiet: bool) -> Mapping[str, float]:
     benchmark = importlib.import_module(f"benchmarks.{name}")
-    figures: Mapping[str, float] = {key: float(f"{value:.4g}") for key, value in benchmark.run().items()}
+    with Console(stderr=True).status(f"{benchmark.TITLE} …"):
+        measured: Mapping[str, float] = benchmark.run()
+    figures = {key: float(f"{value:.4g}") for key, value in measured.items()}
     if not quiet:
         Console().print(_table(benchmark.TITLE, benchmark.FIGURES, figures))
     return figures
