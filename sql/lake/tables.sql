@@ -135,9 +135,14 @@ create table if not exists lead_events (
     created_at timestamptz
 );
 
--- One row, or none before the first roll-up: events up to this snapshot of the lake have been rolled up, cut in this zone.
+-- Files of one month lie together: a day is read from a few of them, and a batch of late events makes few more.
+alter table analytics_events set partitioned by (year(created_at), month(created_at));
+
+-- One row, or none before the first roll-up: events up to this row of analytics_events are rolled up, cut in this zone.
+-- `last_row` is DuckLake's rowid: it grows with every commit and, unlike snapshot_id, outlives every compaction.
 create table if not exists rollup_state (
     tenant_id varchar,
     snapshot_id bigint,
+    last_row bigint,
     timezone varchar
 );

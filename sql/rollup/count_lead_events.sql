@@ -1,0 +1,2 @@
+-- Number of events of all leads.
+select count(*) from lead_events

@@ -1,0 +1,13 @@
+-- The days to compute, with the number of their kept events.
+-- :begins  an instant before them
+-- :ends    an instant after them
+create or replace temp table days as
+select day, sum(events)::bigint as events
+from quarters
+inner join (
+    select quarter_of(created_at) as quarter, count(*) as events
+    from analytics_events
+    where created_at >= $begins and created_at < $ends
+    group by all
+) using (quarter)
+group by day

@@ -1,0 +1,2 @@
+-- Takes out all visits.
+delete from conversion_funnels

@@ -1,0 +1,2 @@
+-- Takes out the note of how far the last roll-up came.
+delete from rollup_state

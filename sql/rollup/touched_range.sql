@@ -1,0 +1,2 @@
+-- First and last touched day.
+select min(day), max(day) from touched
