@@ -5,19 +5,29 @@ from __future__ import annotations
 import csv
 import datetime
 import json
+import os
+import re
+import signal
+import sys
+import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE, CompletedProcess, Popen
 from typing import Any
 
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from workbench import importers
+from workbench.cli.context import Workbench
 from workbench.errors import BadInput, InvalidMapping, InvalidSource
 from workbench.importers import Progress, Rehearsal, Summary
 from workbench.importers.importing import Taken
+from workbench.lake import Lake
 
 MAPPINGS = Path(__file__).parents[2] / "docs" / "mappings"
 CALLS = """\
@@ -138,6 +148,13 @@ def _as_lake(sink: Kept) -> Any:
     return connection
 
 
+def test_the_suggestion_for_phonenow_is_the_one_in_the_documentation(real_data: Path) -> None:
+    text = (MAPPINGS.parent / "mapping.md").read_text()
+    shown = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0]
+    suggested = importers.suggested(real_data / "phonenow_calls_2021q1.csv")
+    assert yaml.safe_load(textwrap.dedent(shown)) == yaml.safe_load(suggested)
+
+
 def test_the_suggestions_for_olist_are_the_right_events(real_data: Path) -> None:
     leads = importers.suggested(real_data / "olist_marketing_qualified_leads.csv")
     deals = importers.suggested(real_data / "olist_closed_deals.csv")
@@ -245,6 +262,12 @@ def test_a_json_key_that_comes_late_or_only_sometimes_is_a_column_too(
     run(tmp_path / "late.ndjson", "events: [{type: x.y, id: id, when: at, data: {late: {column: late/key, as: json}}}]")
     assert sink.data("x.y") == [{}, {"late": {"x": None}}]
     assert len(set(sink.times())) == 1
+
+
+def test_a_json_list_may_be_one_long_line_and_start_with_a_mark(run: Callable[..., Summary], tmp_path: Path) -> None:
+    row = ROWS[0] | {"note": "x" * 1000}
+    (tmp_path / "long.json").write_text(json.dumps([row | {"id": str(number)} for number in range(20_000)]), encoding="utf-8-sig")
+    assert run(tmp_path / "long.json").accepted == 40_000
 
 
 def test_rows_that_cannot_be_events_are_listed_with_line_column_value_and_reason(
@@ -450,3 +473,120 @@ def test_a_stream_without_end_is_read_piece_by_piece(run: Callable[..., Summary]
             file.write("x,01.02.2021,09:15,Y,0:01:00,3\nx,01.02.2021,09:15,Y,0:01:00,3\n")
     with pytest.raises(InvalidSource, match="a quote that is never closed"):
         run(path)
+
+
+def test_a_file_with_a_header_alone_is_an_import_of_nothing(run: Callable[..., Summary]) -> None:
+    assert run(HEADER).rows == 0
+
+
+def test_the_rows_of_a_postgresql_query_become_events(
+    workbench: Workbench, tmp_path: Path, sink: Kept, real_query: Callable[[str], importers.DatabaseQuery]
+) -> None:
+    times = "select i as id, timestamptz '2021-02-01 10:00+02' as at, i = 1 as ok, E'a\"b,\\nc' as note"
+    asked = real_query(f"{times} from generate_series(1, 3) i -- all")
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text("events: [{type: x.y, id: id, when: at, data: {ok: {column: ok, as: boolean}, note: note}}]")
+    source, checked = importers.opened(asked, mapping)
+    assert importers.run(source, checked, "Asia/Tokyo", sink).accepted == 3
+    assert sink.data("x.y")[0] == {"ok": True, "note": 'a"b,\nc'}
+    assert set(sink.times()) == {datetime.datetime(2021, 2, 1, 8, tzinfo=datetime.UTC)}
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("select * from nowhere", "does not exist"),
+        ("delete from tenants returning *", "syntax error"),
+        ("select 1) to stdout; drop table tenants; copy (select 1", "syntax error"),
+        ("select setval(pg_get_serial_sequence('nothing', 'id'), 1)", "does not exist"),
+    ],
+)
+def test_a_query_that_does_more_than_read_is_refused(
+    query: str, why: str, real_query: Callable[[str], importers.DatabaseQuery]
+) -> None:
+    with pytest.raises(InvalidSource, match=why):
+        importers.suggested(real_query(query))
+
+
+def test_a_password_in_a_url_is_never_repeated() -> None:
+    for url in ("mysql://me:secret@host/db", "postgresql://me:secret@127.0.0.1:1/db"):
+        with pytest.raises(InvalidSource) as refused:
+            importers.suggested(importers.DatabaseQuery(url=url, query="select 1"))
+        assert "secret" not in str(refused.value)
+
+
+@pytest.fixture
+def real_query(workbench: Workbench) -> Callable[[str], importers.DatabaseQuery]:
+    with workbench.catalog.everything():  # the embedded server runs from here on
+        url = workbench.catalog.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return lambda query: importers.DatabaseQuery(url=url, query=query)
+
+
+def test_a_user_imports_a_file_as_the_documentation_says(
+    lake: Lake, run_cli: Callable[..., CompletedProcess[str]], real_data: Path, tmp_path: Path
+) -> None:
+    calls, mapping, tenant = str(real_data / "phonenow_calls_2021q1.csv"), tmp_path / "phonenow.yaml", lake.tenant.id
+    suggested = run_cli("import", calls, "--tenant", tenant, "--suggest")
+    mapping.write_text(suggested.stdout)
+    arguments = ("import", calls, "--tenant", tenant, "--mapping", str(mapping), "--rejects", str(tmp_path / "rejects.csv"))
+    dry = run_cli(*arguments, "--dry-run")
+    assert (dry.returncode, dry.stdout.count("call.completed ")) == (0, 3), dry.stderr
+    assert "5,000 rows would give 9,054 events, 0 rejected. Nothing was written." in dry.stdout
+    assert "5,000 rows, 9,054 new events, 0 already there, 0 rejected" in run_cli(*arguments).stdout
+    again = run_cli(*arguments, "--json")
+    assert (json.loads(again.stdout)["accepted"], json.loads(again.stdout)["duplicates"]) == (0, 9054)
+
+
+def test_the_exit_status_tells_rejects_from_a_bad_mapping(
+    lake: Lake, run_cli: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "calls.csv").write_text(HEADER + ROW + ROW.replace("007", "8").replace(",5", ",7"))
+    (tmp_path / "good.yaml").write_text(CALLS)
+    (tmp_path / "bad.yaml").write_text(CALLS.replace("who: agent", "who: agnet"))
+    rejects = tmp_path / "rejects.csv"
+    common = ("import", str(tmp_path / "calls.csv"), "--tenant", lake.tenant.id, "--rejects", str(rejects))
+    bad = run_cli(*common, "--mapping", str(tmp_path / "bad.yaml"))
+    assert bad.returncode == 2
+    assert "bad.yaml:2: there is no column 'agnet'; did you mean 'agent'?" in bad.stderr
+    some = run_cli(*common, "--mapping", str(tmp_path / "good.yaml"))
+    assert some.returncode == 5, some.stderr
+    assert "2 rows, 3 new events, 0 already there, 1 rejected" in some.stdout
+    assert [row[:2] for row in rejected(rejects)] == [(3, "rating")]
+    assert run_cli(*common).returncode == 2
+    assert run_cli("import").returncode == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_keeps_what_is_in_and_the_same_command_brings_the_rest(
+    home: Path, lake: Lake, run_cli: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    rows = 600_000
+    with (tmp_path / "calls.csv").open("w") as file:
+        file.write(HEADER + ROW.replace("09:15", "soon"))  # its reject shows that the first batch is in
+        file.writelines(f"{number},Bob,01.02.2021,09:15,Y,0:01:00,\n" for number in range(rows))
+    (tmp_path / "mapping.yaml").write_text(CALLS)
+    rejects = tmp_path / "rejects.csv"
+    arguments = [
+        "import",
+        "calls.csv",
+        "--tenant",
+        lake.tenant.id,
+        "--mapping",
+        "mapping.yaml",
+        "--rejects",
+        str(rejects),
+        "--json",
+    ]
+    command = [sys.executable, "-m", "workbench", *arguments]
+    process = Popen(command, cwd=tmp_path, env=os.environ | {"WORKBENCH_HOME": str(home)}, stdout=PIPE, stderr=PIPE, text=True)
+    while not rejects.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    printed, told = process.communicate(timeout=300)
+    assert process.returncode == 130, told
+    assert "Stopping after this batch" in told
+    stopped = json.loads(printed)
+    assert 0 < stopped["accepted"] < rows
+    arguments = [str(tmp_path / each) if each in ("calls.csv", "mapping.yaml") else each for each in arguments]
+    rest = json.loads(run_cli(*arguments).stdout)
+    assert (rest["accepted"] + stopped["accepted"], rest["duplicates"]) == (rows, stopped["accepted"])

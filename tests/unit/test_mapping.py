@@ -82,6 +82,13 @@ def test_an_event_without_what_its_type_requires_is_refused() -> None:
     assert mistakes(GOOD.replace("      call_id: Call Id\n", "")) == [(4, "call.completed needs call_id in its data")]
 
 
+def test_a_constant_that_the_event_type_does_not_take_is_refused() -> None:
+    told = mistakes(
+        GOOD.replace("call_id: Call Id\n", "call_id: Call Id\n      resolved: {value: yes}\n      direction: {value: in}\n")
+    )
+    assert told == [(4, "resolved must be a boolean, not 'yes'; direction must be one of inbound, outbound, not 'in'")]
+
+
 def test_an_event_without_a_time_is_refused() -> None:
     assert "`when` is missing for call.completed" in mistakes(GOOD.split("\n", 1)[1])[0][1]
 
@@ -125,6 +132,8 @@ def test_words_that_yaml_once_took_for_booleans_are_text() -> None:
         ("now()", "changes from one run to the next"),
         ("random() > 0.5", "changes from one run to the next"),
         ("uuid()", "changes from one run to the next"),
+        ("pg_sleep(1) is null", "changes from one run to the next"),
+        ("pg_get_viewdef(1)", "about many rows"),
         ("Agent = $1", "a parameter"),
         ("*", "`*`"),
         ("Agent; drop table x", "is not an SQL expression"),
@@ -150,6 +159,7 @@ def test_an_expression_is_about_one_row_and_always_gives_the_same(sql: str, why:
         "list_transform([1, 2], x -> x + 1)[1]",
         "cast(Date as date) between '2021-01-01' and '2021-12-31'",
         "agent in ('Diane', 'Becky')",
+        "list_sum([1, 2]) + coalesce(nullif(length(Agent), 0), 1)",
     ],
 )
 def test_what_is_about_one_row_is_allowed(sql: str) -> None:

@@ -33,9 +33,7 @@ INTERRUPTED = 130
     "--rejects", type=click.Path(path_type=Path), help="Where refused rows are listed. [default: NAME.rejects.csv here]"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@click.pass_context
 def command(
-    context: click.Context,
     file: Path | None,
     url: str | None,
     query: str | None,
@@ -63,7 +61,8 @@ def command(
     rejects_path = None if dry_run else rejects or Path(f"{file.stem if file else 'query'}.rejects.csv")
     summary = _import(what, mapping_file, tenant_id, rejects_path, dry_run=dry_run)
     _print_json(summary, dry_run) if as_json else _print(summary, dry_run)
-    context.exit(INTERRUPTED if summary.interrupted else SOME_REJECTED if summary.rejected_rows else 0)
+    if summary.interrupted or summary.rejected_rows:
+        sys.exit(INTERRUPTED if summary.interrupted else SOME_REJECTED)
 
 
 def _what(file: Path | None, url: str | None, query: str | None) -> Path | DatabaseQuery:
@@ -173,8 +172,8 @@ def _print(summary: Summary, dry_run: bool) -> None:
             click.echo(f"{event['event_type']}  {event['created_at']:%Y-%m-%d %H:%M:%S} UTC{who}\n  {event['event_data']}")
     for message, count in summary.warnings.items():
         click.echo(f"Warning: {count:,} × {message}.", err=True)
-    for problem in summary.first_problems:
-        click.echo(f"Rejected: {_told(problem)}.", err=True)
+    for told in dict.fromkeys(map(_told, summary.first_problems)):
+        click.echo(f"Rejected: {told}.", err=True)
     click.echo(_headline(summary, dry_run))
     if summary.rejects:
         click.echo(f"What was rejected, and why: {summary.rejects}", err=True)
@@ -189,7 +188,7 @@ def _told(problem: dict[str, Any]) -> str:
 
 
 def _headline(summary: Summary, dry_run: bool) -> str:
-    rejected = f"{summary.rejected_rows:,} rows rejected"
+    rejected = f"{summary.rejected_rows:,} rejected"
     if dry_run:
         return f"{summary.rows:,} rows would give {summary.accepted:,} events, {rejected}. Nothing was written."
     return (

@@ -30,8 +30,8 @@ def _host(url: str) -> str:
     """Where the database is, without user and password."""
     try:
         parts = psycopg.conninfo.conninfo_to_dict(url)
-    except psycopg.Error as error:
-        raise InvalidSource(f"The source is not a PostgreSQL URL like postgresql://user@host/database: {error}") from None
+    except psycopg.Error:  # its words may repeat the password
+        raise InvalidSource("The source is not a PostgreSQL URL like postgresql://user@host/database.") from None
     return f"{parts.get('host') or 'localhost'}/{parts.get('dbname') or ''}"
 
 

@@ -74,6 +74,8 @@ def read(stream: IO[bytes], layout: Layout, name: str, share: Callable[[], float
                 table=table_without_rows(layout.columns), lines=pa.array([], pa.int64()), unreadable=unreadable, share=1.0
             )
     except (pa.ArrowInvalid, UnicodeError) as error:
+        if "Empty CSV file" in str(error):
+            return  # a header, or a query, without rows
         raise InvalidSource(_explained(name, error, layout, numbering.line)) from None
 
 

@@ -29,7 +29,9 @@ _REFUSED = {
     "STAR": "`*`",
     "PARAMETER": "a parameter",
 }
-_OF_MANY_ROWS = {"unnest", "count_star"}
+_OTHERS_OF_MANY = ("unnest", "count_star")
+_OF_MANY = "it is about many rows, an expression is about one"
+_CHANGING = "its answer changes from one run to the next"
 
 
 def locked_connection() -> duckdb.DuckDBPyConnection:
@@ -51,6 +53,7 @@ class Expressions:
         self._folded = {column.lower() for column in columns}
         self._row = self._connection.from_arrow(pa.table({column: pa.array([], pa.string()) for column in columns}))
         self._unfit = self._functions_that_do_not_fit()
+        self._macros = self._macro_definitions()
 
     def check(self, sql: str) -> str:
         """The type of the expression, as DuckDB names it. Raises ValueError that says what is wrong with it."""
@@ -94,8 +97,16 @@ class Expressions:
             raise ValueError(f"{refused} cannot be used here; an expression is about one row")
         if node["class"] == "COLUMN_REF":
             self._check_column(node["column_names"][0])
-        if node["class"] == "FUNCTION" and (why := self._unfit.get(node["function_name"].lower())):
+        if node["class"] == "FUNCTION" and (why := self._why_not(node["function_name"].lower())):
             raise ValueError(f"{node['function_name']}() cannot be used here: {why}")
+
+    def _why_not(self, function: str) -> str | None:
+        """Why a function, or what a macro is made of, does not fit; None where it does."""
+        inner = [node for definition in self._macros.get(function, ()) for node in _nodes(self._parsed(definition))]
+        if any(node["class"] in _REFUSED for node in inner):
+            return _OF_MANY
+        names = [node["function_name"].lower() for node in inner if node["class"] == "FUNCTION"]
+        return self._unfit.get(function) or next(filter(None, map(self._why_not, names)), None)
 
     def _check_column(self, name: str) -> None:
         if name.lower() not in self._folded:
@@ -108,9 +119,14 @@ class Expressions:
             "where function_type in ('scalar', 'aggregate') group by 1 "
             "having not bool_or(function_type = 'scalar' and stability = 'CONSISTENT')"
         ).fetchall()
-        many, changing = "it is about many rows, an expression is about one", "its answer changes from one run to the next"
-        unfit = {name: many if is_aggregate else changing for name, is_aggregate in rows}
-        return unfit | dict.fromkeys(_OF_MANY_ROWS, many)
+        unfit = {name: _OF_MANY if is_aggregate else _CHANGING for name, is_aggregate in rows}
+        return unfit | dict.fromkeys(_OTHERS_OF_MANY, _OF_MANY)
+
+    def _macro_definitions(self) -> dict[str, list[str]]:
+        rows = self._connection.execute(
+            "select lower(function_name), list(macro_definition) from duckdb_functions() where function_type = 'macro' group by 1"
+        ).fetchall()
+        return dict(rows)
 
 
 def _nodes(tree: Any, bound: frozenset[str] = frozenset()) -> Iterator[dict[str, Any]]:

@@ -212,12 +212,31 @@ class Event(Keys):
         return name
 
     @model_validator(mode="after")
-    def _carries_what_is_required(self) -> Event:
+    def _fits_its_type(self) -> Event:
         known = events.event_type(self.type)
-        missing = [field.name for field in known.fields if field.required and field.name not in self.data] if known else []
+        fields = known.fields if known else ()
+        missing = [field.name for field in fields if field.required and field.name not in self.data]
         if missing:
             raise ValueError(f"{self.type} needs {' and '.join(missing)} in its data")
+        wrong = [told for field in fields if field.name in self.data and (told := _wrong_constant(field, self.data[field.name]))]
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
+
+
+_CONSTANTS: dict[events.Kind, tuple[type, ...]] = {"text": (str,), "number": (int, float), "integer": (int,), "boolean": (bool,)}
+
+
+def _wrong_constant(field: events.Field, given: DataField) -> str | None:
+    """What is wrong with the `value` of a field, which would otherwise be refused once for every row."""
+    value = given.value
+    if value is None:
+        return None
+    if not isinstance(value, _CONSTANTS[field.kind]) or (isinstance(value, bool) and field.kind != "boolean"):
+        return f"{field.name} must be a {field.kind}, not {value!r}"
+    if field.one_of and value not in field.one_of:
+        return f"{field.name} must be one of {', '.join(field.one_of)}, not {value!r}"
+    return None
 
 
 class Warn(Keys):

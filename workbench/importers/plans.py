@@ -20,7 +20,8 @@ from duckdb import (
 from workbench import events
 from workbench.importers.mapping import EPOCHS, As, DataField, Event, Key, When, Who
 
-LINE = "(line)"
+#: A name that no column has.
+LINE = "\x1fline"
 _SEPARATOR = "\x1f"
 _YES = ["y", "yes", "true", "t", "1"]
 _NO = ["n", "no", "false", "f", "0"]

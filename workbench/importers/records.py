@@ -30,11 +30,12 @@ def open_ndjson(path: Path, options: SourceOptions) -> Source:
 
 def open_json(path: Path, options: SourceOptions) -> Source:
     """A file with a list of JSON objects, or one object a line, as a source."""
-    examine(path, options.encoding)
     with path.open("rb") as file:
         start = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start.startswith(b"["):
         return open_ndjson(path, options)
+    if (encoding := examine(path, options.encoding, in_lines=False).encoding) != "utf-8":
+        raise InvalidSource(f"{path} is {encoding} text; a list of JSON objects must be UTF-8.")
     return _source(path, "a list of JSON objects", lambda: _array(path))
 
 
@@ -75,7 +76,7 @@ def _keys(records: Iterator[Chunk]) -> tuple[str, ...]:
         valid = FunctionExpression("valid_record", ColumnExpression("record"))
         distinct = connection.from_arrow(chunk.table).select(FunctionExpression("json_keys", valid).alias("keys")).distinct()
         for (found,) in distinct.fetchall():
-            for key in found or ():
+            for key in filter(str.strip, found or ()):
                 keys.setdefault(key.lower(), key)
     return tuple(keys.values())
 
@@ -93,7 +94,12 @@ def _cells(records: Iterator[Chunk], columns: tuple[str, ...]) -> Iterator[Chunk
         bad = valid.filter(record.isnull()).select("line", "text").fetchall()
         unreadable = tuple(_unreadable(line, text) for line, text in bad if text and text.strip())
         lines = table.column(0).combine_chunks()
-        yield Chunk(table=table.drop_columns(["line"]), lines=lines, unreadable=chunk.unreadable + unreadable, share=chunk.share)
+        yield Chunk(
+            table=table.remove_column(0).rename_columns(list(columns)),
+            lines=lines,
+            unreadable=chunk.unreadable + unreadable,
+            share=chunk.share,
+        )
 
 
 def _unreadable(line: int, text: Any) -> Unreadable:

@@ -36,13 +36,13 @@ class Text:
     quotes: int
 
 
-def examine(path: Path, encoding: str | None = None) -> Text:
+def examine(path: Path, encoding: str | None = None, *, in_lines: bool = True) -> Text:
     """The encoding of the file, detected where it is not given.
 
-    Raises InvalidSource where the file is empty, not text or has a line above MAX_LINE_BYTES. Reads all of it, but keeps only a
+    Raises InvalidSource where the file is empty, not text or, if it is `in_lines`, has one above MAX_LINE_BYTES. Keeps only a
     block in memory and stops at the first thing that is wrong.
     """
-    scan = _Scan(path, encoding)
+    scan = _Scan(path, encoding, in_lines=in_lines)
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             scan.take(block)
@@ -57,8 +57,9 @@ def kind_of(start: bytes) -> str | None:
 class _Scan:
     """One pass over a file: its encoding, its longest line, and whether it is text at all."""
 
-    def __init__(self, path: Path, encoding: str | None) -> None:
+    def __init__(self, path: Path, encoding: str | None, *, in_lines: bool) -> None:
         self._path = path
+        self._in_lines = in_lines
         self._given = encoding
         self._encoding = encoding
         self._decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
@@ -94,7 +95,7 @@ class _Scan:
     def _measure_lines(self, block: bytes) -> None:
         first, last = block.find(b"\n"), block.rfind(b"\n")
         self._since_line_end += len(block) if first < 0 else first
-        if self._since_line_end > MAX_LINE_BYTES:
+        if self._in_lines and self._since_line_end > MAX_LINE_BYTES:
             raise InvalidSource(
                 f"{self._path}: line {self._line} is longer than {MAX_LINE_BYTES // 1024**2} MB, the most a line may have. "
                 "Is it really a table with one row a line?"
