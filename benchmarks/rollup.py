@@ -94,6 +94,8 @@ def _one_more_day(connection: duckdb.DuckDBPyConnection, lake: Lake, number: int
 
 
 def _plain(file: Path, zone: str) -> None:
-    query = sql("rollup_peer")
     with plain_duckdb() as connection:
-        connection.execute(query.sql, query.bind({"events": str(file), "zone": zone}))
+        # Several statements at once take no parameters.
+        connection.execute("set variable events = $file", {"file": str(file)})
+        connection.execute("set variable zone = $zone", {"zone": zone})
+        connection.execute(sql("rollup_peer").sql)

@@ -1,15 +1,14 @@
 -- The roll-up's five results as plain SQL over one Parquet file: no increments, no history, no catalog.
--- :events  the Parquet file
--- :zone    time zone in which days are cut
+-- The variable `events` is that file, the variable `zone` the time zone in which days are cut.
 create or replace temp table facts as
 select
-    id, event_type, user_id, created_at, timezone($zone, created_at)::date as day,
+    id, event_type, user_id, created_at, timezone(getvariable('zone'), created_at)::date as day,
     unnest(json_transform(event_data, '{
         "lead_id": "VARCHAR", "campaign_id": "VARCHAR", "stage": "VARCHAR", "answered": "BOOLEAN", "resolved": "BOOLEAN",
         "duration_seconds": "DOUBLE", "wait_seconds": "DOUBLE", "rating": "DOUBLE", "available_seconds": "DOUBLE",
         "amount": "DOUBLE", "revenue": "DOUBLE"
     }'))
-from read_parquet($events);
+from read_parquet(getvariable('events'));
 
 create or replace temp table agents as
 select
@@ -107,6 +106,11 @@ next as (
 select
     id, lead_id, campaign_id, enters as stage, created_at as entered_at, exited_at,
     epoch(exited_at - created_at) as seconds_in_stage,
-    case exits_by when 'lead.converted' then 'converted' when 'lead.lost' then 'dropped' else 'advanced' end as outcome
+    case
+        when exits_by is null then 'open'
+        when exits_by = 'lead.converted' then 'converted'
+        when exits_by = 'lead.lost' then 'dropped'
+        else 'advanced'
+    end as outcome
 from next
 where enters is not null;
