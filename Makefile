@@ -12,7 +12,6 @@ demo: .venv/ready
 
 test: .venv/ready browser check
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval-lax --nbval-kernel-name workbench tests/notebooks
 
 check: .venv/ready
 	$(BIN)/ruff check .

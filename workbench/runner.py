@@ -93,7 +93,7 @@ def run(
     try:
         _stage(order)
         _execute(order, settings.run_timeout_seconds)
-        names = _publish(order, final)
+        names = _publish(order, final, settings.var / "cache")
     except BaseException as error:
         _record_end(catalog, settings, order, error)
         raise
@@ -172,9 +172,9 @@ def _failure(order: _Order, outcome: Path, returncode: int, complaint: str) -> R
     )
 
 
-def _publish(order: _Order, final: Path) -> list[str]:
+def _publish(order: _Order, final: Path, cache: Path) -> list[str]:
     try:
-        exports.export(order.executed, read_all(order.tables), _edition(order), order.formats, order.staging)
+        exports.export(order.executed, read_all(order.tables), _edition(order), order.formats, order.staging, cache=cache)
         for hidden in order.staging.glob(".*"):
             shutil.rmtree(hidden) if hidden.is_dir() else hidden.unlink()
         names = sorted(path.name for path in order.staging.iterdir())
