@@ -56,7 +56,8 @@ def main() -> None:
     """Runs the command line; every failure becomes one message on the error stream and an exit status."""
     _prepare()
     try:
-        cli.main(standalone_mode=False)
+        status = cli.main(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
