@@ -15,22 +15,22 @@ agents as (
     select count(distinct agent_id) as agents from agent_metrics where metric_date between $start_date::date and $end_date::date
 )
 select
-    coalesce(sum(total_calls), 0) as calls_handled,
-    coalesce(sum(calls_offered), 0) as calls_offered,
-    coalesce(sum(calls_abandoned), 0) as calls_abandoned,
+    coalesce(sum(total_calls), 0)::bigint as calls_handled,
+    coalesce(sum(calls_offered), 0)::bigint as calls_offered,
+    coalesce(sum(calls_abandoned), 0)::bigint as calls_abandoned,
     100.0 * sum(calls_abandoned) / nullif(sum(calls_offered), 0) as abandonment_rate,
     sum(answer_seconds_sum) / nullif(sum(calls_with_answer_seconds), 0) as speed_of_answer,
     sum(call_seconds_sum) / nullif(sum(calls_with_duration), 0) as avg_call_seconds,
     100.0 * sum(calls_resolved) / nullif(sum(calls_with_resolution), 0) as resolution_rate,
     sum(rating_sum) / nullif(sum(ratings), 0) as customer_rating,
-    coalesce(sum(ratings), 0) as ratings,
+    coalesce(sum(ratings), 0)::bigint as ratings,
     any_value(leads.leads) as leads,
     any_value(leads.leads_contacted) as leads_contacted,
     any_value(leads.leads_converted) as leads_converted,
     100.0 * any_value(leads.leads_converted) / nullif(any_value(leads.leads), 0) as conversion_rate,
     coalesce(sum(total_revenue), 0) as revenue,
     coalesce(sum(spend), 0) as spend,
-    coalesce(sum(tasks_completed), 0) as tasks_completed,
+    coalesce(sum(tasks_completed), 0)::bigint as tasks_completed,
     any_value(agents.agents) as agents,
-    coalesce(sum(events), 0) as events
+    coalesce(sum(events), 0)::bigint as events
 from leads cross join agents left join days on true

@@ -125,7 +125,9 @@ def test_olist_gives_the_known_answers_with_the_deal_won_too_early(run_cli: Cli,
     period = ("-p", "start_date=2017-06-01", "-p", "end_date=2018-12-31")
     files = _run_report(run_cli, "lead_trends", olist, *period, "--format", "json")
     sources = json.loads(files["tables.json"].read_text())["tables"]["sources"]["rows"]
-    assert len(sources) == 12
+    # Ten named origins, and 60 leads without one.
+    assert len(sources) == 11
+    assert [row["leads"] for row in sources if row["source"] == "not given"] == [60]
     assert [sum(row[key] for row in sources) for key in ("leads", "leads_converted", "revenue")] == [8000, 842, 61784006]
 
 

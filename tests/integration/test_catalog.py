@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -128,12 +129,17 @@ def test_processes_that_start_the_server_at_once_all_succeed_and_leave_none(new_
     assert _server_processes(home) == []
 
 
-def test_a_server_killed_hard_loses_nothing_and_is_back_for_the_next_transaction(new_home: Callable[[], Path]) -> None:
+def test_a_server_killed_hard_loses_nothing_and_the_next_command_just_works(
+    new_home: Callable[[], Path], run_cli: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
     home = new_home()
     catalog = Catalog(settings_table.load({"WORKBENCH_HOME": str(home)}))
     tenants.add(catalog, tenants.Tenant(id="acme", name="Acme", timezone="UTC", currency="CHF"))
     pid = int((home / "var" / "postgres" / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
     os.kill(pid, signal.SIGKILL)
+    listed = run_cli("tenant", "list", "--json", home=home)
+    assert listed.returncode == 0, listed.stderr
+    assert [tenant["id"] for tenant in json.loads(listed.stdout)] == ["acme"]
     assert [tenant.id for tenant in tenants.all_tenants(catalog)] == ["acme"]
     catalog.close()
     assert _server_processes(home) == []

@@ -31,6 +31,7 @@ from workbench.errors import BrokenInstallation, DatabaseUnavailable
 _log = logging.getLogger(__name__)
 _KEEPER = Path(__file__).with_name("keeper.py")
 _START_SECONDS = 60.0
+_RETRY_SECONDS = 10.0
 _STOP_SECONDS = 30.0
 #: A Unix socket's path may have about 100 characters on the systems supported.
 _SOCKET_PATH_LIMIT = 90
@@ -65,7 +66,12 @@ class EmbeddedServer:
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
             if self._keeper_is_gone():
-                if self._keeper is not None and self._keeper.poll():
+                # The processes of a server that was killed hold on to its memory for a moment, so one refusal is not final.
+                if (
+                    self._keeper is not None
+                    and self._keeper.poll()
+                    and time.monotonic() > deadline - _START_SECONDS + _RETRY_SECONDS
+                ):
                     raise DatabaseUnavailable(self._why_not())
                 if self._keeper is None or self._keeper.returncode is not None:
                     self._keeper = self._start_keeper()
