@@ -5,8 +5,8 @@ together with the note of how far the roll-up came. So it may be stopped anywher
 
 - A day is cut in the tenant's time zone. It is touched by an event that happened on it, by the late first creation of a lead that
   names the campaign of events on it, and by a late call to which one of its ratings belongs.
-- A lead's events count for the campaign they name, else for the one named by the lead's first creation that names any. CRM exports often
-  name it there only; without this, campaigns that pay would look as if they did not.
+- A lead's events count for the campaign they name, else for the one named by the lead's first creation that names any. CRM
+  exports often name it there only; without this, campaigns that pay would look as if they did not.
 - A rating belongs to the user it names, else to the agent of the last call with its call_id within seven days of it.
 - Calls handled are answered ones. Leads touched are those of an agent's calls (answered or not), contacts and conversions.
 - The funnel is computed from `lead_events`, which keeps what the roll-up needs of a lead's events after these are deleted.
