@@ -29,8 +29,12 @@ class Catalog:
             self.embedded.start()
         self.url = _url(settings, self.embedded)
         self._engine = _engine(self.url, self.embedded)
-        with self.everything() as connection:
-            schema.migrate(connection)
+        try:
+            with self.everything() as connection:
+                schema.migrate(connection)
+        except BaseException:
+            self.close()
+            raise
 
     @contextlib.contextmanager
     def tenant(self, tenant_id: str) -> Iterator[Connection]:
