@@ -85,7 +85,7 @@ class EmbeddedServer:
             return
         self._users_lock.close()
         self._users_lock = None
-        if self._was_last():
+        if self._folder.exists() and self._was_last():
             self._wait_until_gone()
         self._forget_keeper()
 
