@@ -36,7 +36,7 @@ def for_server(paths: Sequence[Path]) -> SystemUser | None:
     if os.geteuid() != 0:
         return None
     user = _find() or _create()
-    opened = [folder for path in paths for folder in _closed_above(path, user)]
+    opened = list(dict.fromkeys(folder for path in paths for folder in _closed_above(path, user)))
     for folder in opened:
         _let_pass(folder, user)
     if opened:
