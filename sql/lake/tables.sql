@@ -129,9 +129,7 @@ create table if not exists lead_events (
     lead_id varchar,
     step tinyint,                    -- order at the same instant: 1 created, 2 contacted, 3 stage entered, 4 converted, 5 lost
     stage varchar,                   -- of a stage entered
-    user_id varchar,
     campaign_id varchar,             -- the event's own
-    revenue decimal(18, 4),
     created_at timestamptz
 );
 

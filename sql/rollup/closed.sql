@@ -1,4 +1,5 @@
--- Days of which events have been deleted: more were received than are kept. Their figures stay as they are.
+-- Days of which events have been deleted: more were received than are kept. Their figures stay as they are. `late` is how many more
+-- events arrived.
 -- :row_id     the last row that was read
 -- :timezone   in which these days were cut
 -- :first_day  days to look at
@@ -15,8 +16,14 @@ with kept as (
         group by all
     )
     group by all
+),
+late as (
+    select local_day(quarter, $timezone) as day, sum(events)::bigint as events
+    from arrived
+    group by all
 )
-select report_date as day
+select report_date as day, coalesce(late.events, 0) as late
 from daily_reports
-left join kept on day = report_date
+left join kept on kept.day = report_date
+left join late on late.day = report_date
 where report_date between $first_day and $last_day and daily_reports.events > coalesce(kept.events, 0)

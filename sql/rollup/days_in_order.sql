@@ -1,2 +1,2 @@
--- The days to compute, in order, with the number of their events.
-select day, events from days order by day
+-- The touched days in order, with the number of their kept events, and whether they are closed.
+select day, events, closed from days order by day

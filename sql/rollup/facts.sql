@@ -1,4 +1,6 @@
--- The events of some days with their fields taken out of the JSON; a lead's come from lead_events, which has them already.
+-- The events of some days with their fields taken out of the JSON. `number` is the one that matters of its kind: the talk time of a
+-- call, the rating, the available time, the money of a conversion or of a campaign.
+-- :last_row   the last row that is read
 -- :first_day  the first of these days
 -- :last_day   the last of them
 -- :begins     an instant before them
@@ -7,46 +9,50 @@ create or replace temp table facts as
 with kept as (
     select
         day,
+        closed,
         id as event_id,
         created_at,
-        event_type,
         user_id,
+        kind_of(event_type) as kind,
         json_transform(
             event_data,
             '{
-                "lead_id": "VARCHAR", "campaign_id": "VARCHAR", "call_id": "VARCHAR", "answered": "BOOLEAN",
-                "duration_seconds": "DECIMAL(18, 4)", "wait_seconds": "DECIMAL(18, 4)", "resolved": "BOOLEAN",
-                "rating": "DECIMAL(18, 4)", "available_seconds": "DECIMAL(18, 4)", "amount": "DECIMAL(18, 4)"
+                "lead_id": "VARCHAR", "campaign_id": "VARCHAR", "stage": "VARCHAR", "answered": "BOOLEAN", "resolved": "BOOLEAN",
+                "wait_seconds": "DECIMAL(18, 4)", "duration_seconds": "DECIMAL(18, 4)", "rating": "DECIMAL(18, 4)",
+                "available_seconds": "DECIMAL(18, 4)", "revenue": "DECIMAL(18, 4)", "amount": "DECIMAL(18, 4)"
             }'
         ) as data
     from analytics_events
     inner join quarters on quarter = quarter_of(created_at)
     where
-        created_at >= $begins
+        analytics_events.rowid <= $last_row
+        and created_at >= $begins
         and created_at < $ends
         and day between $first_day and $last_day
-        and event_type in ('call.completed', 'survey.rated', 'task.completed', 'agent.available', 'campaign.spent')
+        and event_type in (
+            'lead.created', 'lead.contacted', 'lead.stage_entered', 'lead.converted', 'lead.lost',
+            'call.completed', 'survey.rated', 'task.completed', 'agent.available', 'campaign.spent'
+        )
 )
 select
     day,
+    closed,
     event_id,
     created_at,
-    event_type,
-    user_id,
-    data.lead_id,
+    kind,
+    coalesce(user_id, agent_id) as user_id,
+    case when kind <= 6 then data.lead_id end as lead_id,
     data.campaign_id,
-    data.call_id,
-    coalesce(data.answered, false) as answered,
-    data.duration_seconds,
-    data.wait_seconds,
+    case when kind = 3 then data.stage end as stage,
+    kind = 6 and coalesce(data.answered, false) as answered,
     data.resolved,
-    data.rating,
-    data.available_seconds,
-    data.amount,
-    null::tinyint as step
+    data.wait_seconds,
+    case kind
+        when 4 then data.revenue
+        when 6 then data.duration_seconds
+        when 7 then data.rating
+        when 9 then data.available_seconds
+        when 10 then data.amount
+    end as number
 from kept
-union all by name
-select day, event_id, created_at, 'lead' as event_type, user_id, lead_id, campaign_id, revenue as amount, step
-from lead_events
-inner join quarters on quarter = quarter_of(created_at)
-where created_at >= $begins and created_at < $ends and day between $first_day and $last_day
+left join rating_agents using (event_id)

@@ -1,5 +1,5 @@
--- Takes out the days that are computed again.
+-- Takes out the days that were computed again.
 -- :first_day  the first of them
 -- :last_day   the last of them
 delete from agent_metrics
-where metric_date between $first_day and $last_day and metric_date in (select day from quarters)
+where metric_date between $first_day and $last_day and metric_date in (select day from touched where day not in (select day from closed))

@@ -1,3 +1,2 @@
--- Before everything is read again: lead events whose event is still kept go, those whose event was deleted stay.
+-- Takes out all lead events, before all are kept anew.
 delete from lead_events
-where event_id in (select id from analytics_events where event_type like 'lead.%')

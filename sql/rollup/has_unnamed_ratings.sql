@@ -1,4 +1,6 @@
--- Whether any of the facts is a rating that names a call and no user.
+-- Whether there are ratings without a user.
+-- :begins  from this instant
+-- :ends    to before this one
 select count(*) > 0
-from facts
-where event_type = 'survey.rated' and user_id is null and call_id is not null
+from analytics_events
+where event_type = 'survey.rated' and user_id is null and created_at >= $begins and created_at < $ends

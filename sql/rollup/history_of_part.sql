@@ -3,5 +3,5 @@
 -- :parts  of how many
 create or replace temp table history as
 select event_id, lead_id, step, stage, campaign_id, created_at
-from lead_events
-where hash(lead_id) % $parts = $part
+from new_lead_events
+where hash(lead_id) % $parts::ubigint = $part::ubigint

@@ -400,3 +400,77 @@ def test_any_batches_in_any_order_give_the_same_tables(
     roll(connection, rebuild=True)
     for table, before in step_by_step.items():
         assert rows(connection, table) == before, table
+
+
+def call(instant: str, **values: Any) -> Event:
+    return Event(type="call.completed", at=at(instant), user="ann", data={"call_id": "C1", "answered": True} | values)
+
+
+def test_a_day_of_which_events_were_deleted_keeps_its_figures_whatever_comes_late(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    add(connection, [call("2026-01-05 10:00"), call("2026-01-05 11:00"), call("2026-01-06 10:00")])
+    roll(connection)
+    connection.execute("delete from analytics_events where created_at < '2026-01-05 10:30:00+00'")
+    add(connection, [call("2026-01-05 12:00"), call("2026-01-06 12:00")])
+    roll(connection)
+    handled = "select metric_date::varchar, calls_handled from agent_metrics order by all"
+    assert connection.execute(handled).fetchall() == [("2026-01-05", 2), ("2026-01-06", 2)]
+    roll(connection, rebuild=True)
+    assert connection.execute(handled).fetchall() == [("2026-01-05", 2), ("2026-01-06", 2)]
+    assert connection.execute("select events from daily_reports order by report_date").fetchall() == [(3,), (2,)]
+
+
+def test_a_lead_whose_events_were_deleted_keeps_its_funnel(connection: duckdb.DuckDBPyConnection) -> None:
+    add(connection, [Event(type="lead.created", at=at("2026-01-05 10:00"), data={"lead_id": "L1", "campaign_id": "spring"})])
+    roll(connection)
+    connection.execute("delete from analytics_events")
+    add(connection, [Event(type="lead.converted", at=at("2026-02-05 10:00"), data={"lead_id": "L1", "revenue": 10})])
+    for rebuild in (False, True):
+        roll(connection, rebuild=rebuild)
+        visits = connection.execute("select stage, outcome, campaign_id, exited_at::date::varchar from conversion_funnels")
+        assert visits.fetchall() == [("created", "converted", "spring", "2026-02-05")]
+        earned = "select total_revenue from campaign_metrics where campaign_id = 'spring' and total_revenue > 0"
+        assert connection.execute(earned).fetchall() == [(10.0,)]
+
+
+def test_another_time_zone_cuts_every_day_anew(connection: duckdb.DuckDBPyConnection) -> None:
+    events = [call("2026-01-05 23:30"), call("2026-01-06 12:00"), Event(type="page.viewed", at=at("2026-03-01 00:30"))]
+    add(connection, events)
+    roll(connection, "UTC")
+    assert_as_reference(connection, events, "UTC")
+    roll(connection, "Asia/Tokyo")
+    assert_as_reference(connection, events, "Asia/Tokyo")
+
+
+def test_a_lake_without_events_is_rolled_up_to_empty_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    for rebuild in (False, True):
+        assert roll(connection, rebuild=rebuild).days == 0
+    assert all(not found for found in contents(connection).values())
+
+
+class Interrupted:
+    """A connection on which something else happens before the first statement with a word in it."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, word: str, happens: Callable[[], None]) -> None:
+        self._connection, self._word, self._happens = connection, word, happens
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, statement: str, *parameters: Any) -> duckdb.DuckDBPyConnection:
+        if self._word in statement:
+            self._word = "never again"
+            self._happens()
+        return self._connection.execute(statement, *parameters)
+
+
+def test_events_that_arrive_while_it_runs_are_left_for_the_next_one(lake: Lake) -> None:
+    handled = "select calls_handled from agent_metrics"
+    with lake.writer() as connection, lake.writer() as other:
+        add(connection, [call("2026-01-05 10:00")])
+        meanwhile = Interrupted(connection, "temp table facts", lambda: add(other, [call("2026-01-05 11:00")]))
+        assert roll(meanwhile).events == 1  # type: ignore[arg-type]
+        assert connection.execute(handled).fetchall() == [(1,)]
+        assert roll(connection).events == 1
+        assert connection.execute(handled).fetchall() == [(2,)]

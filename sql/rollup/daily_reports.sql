@@ -2,7 +2,7 @@
 -- :tenant_id  the tenant
 -- :first_day  the first of the days of the facts
 -- :last_day   the last of them
-insert into daily_reports by name
+insert into new_daily_reports by name
 with team as (
     select
         day,
@@ -24,22 +24,34 @@ with team as (
     from work
     group by day
 ),
+moved as (
+    select
+        day,
+        max(created) > 0 as created,
+        max(converted) > 0 as converted,
+        max(called) > 0 or max(contacted) > 0 or max(converted) > 0 as touched,
+        max(contacted) > 0 as contacted,
+        max(lost) > 0 as lost,
+        sum(revenue) as revenue
+    from activity
+    group by day, lead_id
+),
 leads as (
     select
         day,
-        count(distinct lead_id) filter (created > 0) as total_leads,
-        count(distinct lead_id) filter (converted > 0) as converted_leads,
-        count(distinct lead_id) filter (called > 0 or contacted > 0 or converted > 0) as leads_touched,
-        count(distinct lead_id) filter (contacted > 0) as leads_contacted,
-        count(distinct lead_id) filter (lost > 0) as leads_lost,
+        count(*) filter (created) as total_leads,
+        count(*) filter (converted) as converted_leads,
+        count(*) filter (touched) as leads_touched,
+        count(*) filter (contacted) as leads_contacted,
+        count(*) filter (lost) as leads_lost,
         sum(revenue)::double as total_revenue
-    from activity
+    from moved
     group by day
 ),
 costs as (
-    select day, sum(amount)::double as spend
+    select day, sum(number)::double as spend
     from facts
-    where event_type = 'campaign.spent'
+    where kind = 10
     group by day
 )
 select
@@ -75,4 +87,4 @@ from days
 left join team using (day)
 left join leads using (day)
 left join costs using (day)
-where day between $first_day and $last_day
+where not closed and day between $first_day and $last_day

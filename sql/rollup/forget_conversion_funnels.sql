@@ -1,3 +1,3 @@
--- Takes out the visits of the leads of which an event arrived.
+-- Takes out the visits of the leads that were computed again.
 delete from conversion_funnels
 where lead_id in (select lead_id from new_lead_events)

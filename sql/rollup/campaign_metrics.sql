@@ -1,23 +1,35 @@
 -- Campaigns by day: the leads they brought and moved, what came of it, and what they cost.
 -- :tenant_id  the tenant
-insert into campaign_metrics by name
-with leads as (
+insert into new_campaign_metrics by name
+with moved as (
     select
         day,
         campaign_id,
-        count(distinct lead_id) filter (created > 0) as leads_generated,
-        count(distinct lead_id) filter (contacted > 0) as leads_contacted,
-        count(distinct lead_id) filter (converted > 0) as leads_converted,
-        count(distinct lead_id) filter (lost > 0) as leads_lost,
-        coalesce(sum(revenue), 0)::double as total_revenue
+        max(created) > 0 as created,
+        max(contacted) > 0 as contacted,
+        max(converted) > 0 as converted,
+        max(lost) > 0 as lost,
+        sum(revenue) as revenue
     from activity
     where campaign_id is not null and created + contacted + converted + lost > 0
+    group by day, campaign_id, lead_id
+),
+leads as (
+    select
+        day,
+        campaign_id,
+        count(*) filter (created) as leads_generated,
+        count(*) filter (contacted) as leads_contacted,
+        count(*) filter (converted) as leads_converted,
+        count(*) filter (lost) as leads_lost,
+        sum(revenue)::double as total_revenue
+    from moved
     group by day, campaign_id
 ),
 costs as (
-    select day, campaign_id, coalesce(sum(amount), 0)::double as spend
+    select day, campaign_id, coalesce(sum(number), 0)::double as spend
     from facts
-    where event_type = 'campaign.spent' and campaign_id is not null
+    where kind = 10 and campaign_id is not null and not closed
     group by day, campaign_id
 ),
 together as (

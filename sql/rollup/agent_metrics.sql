@@ -1,18 +1,30 @@
 -- Agents by day: their work, and the leads they moved.
 -- :tenant_id  the tenant
-insert into agent_metrics by name
-with leads as (
+insert into new_agent_metrics by name
+with moved as (
     select
         day,
         agent_id as user_id,
-        count(distinct lead_id) filter (converted > 0) as leads_converted,
-        count(distinct lead_id) filter (called > 0 or contacted > 0 or converted > 0) as leads_touched,
-        count(distinct lead_id) filter (contacted > 0) as leads_contacted,
-        count(distinct lead_id) filter (lost > 0) as leads_lost,
-        coalesce(sum(revenue), 0) as total_revenue
+        max(converted) > 0 as converted,
+        max(called) > 0 or max(contacted) > 0 or max(converted) > 0 as touched,
+        max(contacted) > 0 as contacted,
+        max(lost) > 0 as lost,
+        sum(revenue) as revenue
     from activity
     where agent_id is not null
-    group by day, agent_id
+    group by day, agent_id, lead_id
+),
+leads as (
+    select
+        day,
+        user_id,
+        count(*) filter (converted) as leads_converted,
+        count(*) filter (touched) as leads_touched,
+        count(*) filter (contacted) as leads_contacted,
+        count(*) filter (lost) as leads_lost,
+        sum(revenue)::double as total_revenue
+    from moved
+    group by day, user_id
 )
 select
     key_id(concat_ws('/', 'agent', $tenant_id, day, user_id)) as id,
@@ -39,7 +51,7 @@ select
     coalesce(leads_touched, 0) as leads_touched,
     coalesce(leads_contacted, 0) as leads_contacted,
     coalesce(leads_lost, 0) as leads_lost,
-    coalesce(total_revenue, 0)::double as total_revenue,
+    coalesce(total_revenue, 0) as total_revenue,
     rating_sum::double as rating_sum,
     ratings
 from work

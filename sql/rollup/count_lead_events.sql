@@ -1,2 +1,0 @@
--- Number of events of all leads.
-select count(*) from lead_events

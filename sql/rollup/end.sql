@@ -1,0 +1,21 @@
+-- Gives back the memory of all that was computed.
+drop table if exists new_lead_events;
+drop table if exists new_conversion_funnels;
+drop table if exists new_agent_metrics;
+drop table if exists new_campaign_metrics;
+drop table if exists new_daily_reports;
+drop table if exists new_lead_activity;
+drop table if exists closed;
+drop table if exists arrived;
+drop table if exists touched;
+drop table if exists quarters;
+drop table if exists days;
+drop table if exists lead_campaigns;
+drop table if exists rating_agents;
+drop table if exists facts;
+drop table if exists work;
+drop table if exists activity;
+drop table if exists history;
+drop table if exists leads;
+drop table if exists steps;
+drop table if exists moves;

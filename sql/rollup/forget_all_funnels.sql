@@ -1,2 +1,0 @@
--- Takes out all visits.
-delete from conversion_funnels

@@ -1,3 +1,0 @@
--- Keeps the new lead events.
-insert into lead_events by name
-select * from new_lead_events

@@ -1,0 +1,2 @@
+-- Number of leads with a history.
+select count(*) from leads

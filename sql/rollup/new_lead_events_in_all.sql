@@ -1,0 +1,2 @@
+-- Number of new lead events.
+select count(*) from new_lead_events
