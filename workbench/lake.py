@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,8 +135,18 @@ def _attach(connection: duckdb.DuckDBPyConnection, dsn: str, reading: Reading, *
             *options,
         )
     )
-    connection.execute(f"attach {_literal('ducklake:postgres:' + dsn)} as lake ({settings})")
+    try:
+        connection.execute(f"attach {_literal('ducklake:postgres:' + dsn)} as lake ({settings})")
+    except duckdb.Error as error:
+        # DuckDB's own words quote the whole connection string.
+        raise BrokenInstallation(f"The lake of tenant {reading.tenant.id} cannot be opened: {_without(dsn, error)}") from None
     connection.execute("use lake")
+
+
+def _without(dsn: str, error: duckdb.Error) -> str:
+    """The error's first line, with no trace of the connection string."""
+    told = str(error).replace(dsn, "…")
+    return re.sub(r"password\s*=\s*('(?:[^'\\]|\\.)*'|\S+)", "password=…", told).strip().split("\n", 1)[0]
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:

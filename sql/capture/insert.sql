@@ -13,7 +13,9 @@ repeated as materialized (
 ),
 known as (
     select id from analytics_events
-    where created_at between (select min(created_at) from good) and (select max(created_at) from good)
+    where
+        created_at >= (select min(created_at) - interval 1 day from good)
+        and created_at <= (select max(created_at) + interval 1 day from good)
 )
 select good.id, $tenant_id, good.user_id, good.event_type, good.event_data::json, good.created_at
 from good

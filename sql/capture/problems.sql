@@ -1,20 +1,7 @@
 -- What is wrong with the events of a batch, one row per problem: position, field, value, reason.
--- :event_type_pattern  what an event type may look like
--- :max_bytes           longest event_data allowed
--- :max_text            longest text allowed in a field
-with doubtful as materialized (
-    select
-        *,
-        try_cast(id as uuid) is null as bad_id,
-        event_type is null or not regexp_matches(event_type, $event_type_pattern) as bad_type,
-        created_at is null or created_at < timestamptz '1970-01-01 00:00:00+00' or created_at > now() + interval 1 day as bad_instant,
-        user_id is not null and (trim(user_id) = '' or length(user_id) > $max_text) as bad_user,
-        event_data is null or not (json_valid(event_data) and ltrim(event_data, e' \t\r\n')[1] = '{') as bad_data,
-        coalesce(strlen(event_data), 0) > $max_bytes as long_data
-    from batch
-    where bad_id or bad_type or bad_instant or bad_user or bad_data or long_data
-),
-envelope as (
+-- :max_bytes  longest event_data allowed
+-- :max_text   longest text allowed in a field
+with envelope as (
     select position, 'id' as field, id as value, 'must be a UUID' as reason from doubtful where bad_id
     union all
     select position, 'event_type', event_type, 'must be small letters, digits, . and _, starting with a letter, at most 64 long'
@@ -32,7 +19,7 @@ envelope as (
 -- One look into the JSON per field: the first character of a value's JSON text tells what kind of value it is.
 fields as (
     select position, contract.*, json_extract(event_data, '$.' || field)::varchar as given, given[1] as opening
-    from batch join contract using (event_type)
+    from batch inner join contract using (event_type)
     where position not in (select position from doubtful where bad_data)
 ),
 judged as (

@@ -85,6 +85,14 @@ def test_an_event_sent_again_changes_nothing_within_a_batch_or_across_batches(la
     assert count(lake) == 3
 
 
+@pytest.mark.parametrize("hours", [-14, 1, 24])
+def test_an_event_sent_again_with_its_instant_corrected_is_not_added_twice(lake: Lake, hours: int) -> None:
+    first = event()
+    capture(lake, batch([first]))
+    again = capture(lake, batch([first | {"created_at": NOON + dt.timedelta(hours=hours)}]))
+    assert (again.accepted, again.duplicates, count(lake)) == (0, 1, 1)
+
+
 def test_two_writers_with_the_same_events_at_the_same_moment_add_them_once(lake: Lake) -> None:
     same = batch(event() for _ in range(600))
     accepted: list[int] = []

@@ -5,6 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +17,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from workbench import settings as settings_table
 from workbench.catalog import Catalog, schema, tenants
-from workbench.catalog.tables import TENANT_COLUMNS, custom_reports, metadata
+from workbench.catalog.tables import TENANT_COLUMNS, custom_reports, metadata, report_executions
 from workbench.cli.context import Workbench
 from workbench.errors import InvalidTenant, NotFound, SchemaMismatch
 from workbench.lake import Lake
@@ -34,7 +38,7 @@ def test_the_known_head_is_the_newest_migration() -> None:
 
 
 def test_every_tenant_table_is_closed_by_row_level_security(workbench: Workbench) -> None:
-    assert set(TENANT_COLUMNS) == set(metadata.tables)
+    assert set(TENANT_COLUMNS) == set(metadata.tables) - {"locks"}
     with workbench.catalog.everything() as connection:
         found = connection.execute(text("select relname from pg_class where relrowsecurity and relforcerowsecurity")).scalars()
         assert set(found) >= set(TENANT_COLUMNS)
@@ -70,6 +74,45 @@ def test_another_role_sees_one_tenants_rows_and_cannot_ask_for_everything(workbe
         assert clerk.execute("select count(*) from custom_reports").fetchone() == (0,)
         clerk.execute("select set_config('workbench.tenant_id', %s, true)", [lake.tenant.id])
         assert clerk.execute("select count(*) from custom_reports").fetchone() == (1,)
+
+
+def test_a_row_cannot_name_another_tenants_report(workbench: Workbench, new_lake: Callable[..., Lake]) -> None:
+    mine, other = new_lake().tenant.id, new_lake().tenant.id
+    _add_report(workbench.catalog, other, other)
+    with workbench.catalog.tenant(other) as connection:
+        foreign = connection.execute(select(custom_reports.c.id)).scalar_one()
+    for report_id in (foreign, uuid.uuid4()):
+        run = {"id": uuid.uuid4(), "report": "weekly", "status": "queued", "notebook_hash": "", "created_by": "test"}
+        with pytest.raises(IntegrityError, match="foreign key"), workbench.catalog.tenant(mine) as connection:
+            connection.execute(insert(report_executions).values(run | {"tenant_id": mine, "report_id": report_id}))
+
+
+def test_a_readers_login_can_neither_see_nor_hold_the_workbenchs_locks(
+    workbench: Workbench, new_lake: Callable[..., Lake]
+) -> None:
+    mine, other = new_lake(), new_lake()
+    with psycopg.connect(other.reading.dsn) as login, mine.lock("capture"):
+        login.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [f"lake:{mine.tenant.id}:capture"])
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            login.execute("select * from public.locks for update")
+
+
+def test_a_lock_is_held_by_one_at_a_time(lake: Lake) -> None:
+    held, order = threading.Event(), []
+
+    def wait_for_it() -> None:
+        held.wait(10)
+        with lake.lock("test"):
+            order.append("second")
+
+    second = threading.Thread(target=wait_for_it)
+    second.start()
+    with lake.lock("test"):
+        held.set()
+        time.sleep(0.3)
+        order.append("first")
+    second.join()
+    assert order == ["first", "second"]
 
 
 @pytest.mark.parametrize("bad", ["../x", "A", "", "a-b", "x" * 41, "1st", "a\n"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import psycopg
 import pytest
 
-from workbench.errors import InvalidQuery
+from workbench.errors import BrokenInstallation, InvalidQuery
 from workbench.lake import Lake
+from workbench.lake import reader as open_reader
 from workbench.session import Session
 
 _ADD = "insert into analytics_events select uuid(), $tenant, 'ann', 'note.made', '{}', now() from range($count)"
@@ -102,6 +105,8 @@ def test_an_escape_is_refused(escape: str, lakes: tuple[Lake, Lake], tmp_path: P
     [
         "copy (select 1) to '{mine}evil.parquet'",
         "create secret (type postgres, host 'x')",
+        "explain analyze copy (select 1) to '{mine}evil.parquet'",
+        "explain select 1",
         "select 1; select 2",
         "use memory",
         "",
@@ -158,3 +163,13 @@ def test_timestamps_come_in_the_tenants_zone_and_days_are_cut_in_it(new_lake: Ca
     found = session.sql("select created_at, created_at::date as day from analytics_events").iloc[0]
     session.close()
     assert (str(found["created_at"]), str(found["day"].date())) == ("2026-02-01 01:30:00+05:30", "2026-02-01")
+
+
+def test_a_lake_that_cannot_be_opened_is_told_without_its_password(lake: Lake) -> None:
+    wrong = replace(lake.reading, dsn=lake.reading.dsn.replace("port='5432'", "port='1'"))
+    assert "port='1'" in wrong.dsn
+    with pytest.raises(BrokenInstallation, match=f"lake of tenant {lake.tenant.id} cannot be opened") as told:
+        open_reader(wrong)
+    secret = re.search(r"password='([^']+)'", wrong.dsn)
+    assert secret is not None
+    assert secret.group(1) not in str(told.value)

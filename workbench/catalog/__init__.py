@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, create_engine, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from workbench.catalog import schema
 from workbench.catalog.embedded import EmbeddedServer
+from workbench.catalog.tables import locks
 from workbench.errors import BadInput, DatabaseUnavailable
 from workbench.settings import Settings
 
@@ -52,9 +54,13 @@ class Catalog:
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Holds the named lock, across processes and machines, until the block ends or this process dies."""
-        with self._begin() as connection:
-            connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+        """Holds the named lock, across processes and machines, until the block ends or this process dies.
+
+        It is a row of a table and no advisory lock, which any login of the server could take: a reader of another tenant's, too.
+        """
+        with self.everything() as connection:
+            connection.execute(insert(locks).values(name=name).on_conflict_do_nothing())
+            connection.execute(select(locks).where(locks.c.name == name).with_for_update())
             yield
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -120,6 +121,7 @@ custom_reports = Table(
     _created(),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     UniqueConstraint("tenant_id", "name"),
+    UniqueConstraint("tenant_id", "id"),
 )
 
 report_executions = Table(
@@ -128,7 +130,7 @@ report_executions = Table(
     Column("id", UUID(as_uuid=True), primary_key=True),
     _tenant(),
     Column("report", Text, nullable=False),
-    Column("report_id", UUID(as_uuid=True), ForeignKey("custom_reports.id", ondelete="SET NULL")),
+    Column("report_id", UUID(as_uuid=True)),
     Column("status", Text, nullable=False),
     Column("parameters", JSONB, nullable=False, server_default=text("'{}'")),
     Column("formats", JSONB, nullable=False, server_default=text("'[]'")),
@@ -142,6 +144,10 @@ report_executions = Table(
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     _one_of("status", RUN_STATES),
+    # Of the same tenant: another tenant's id answers like one that does not exist.
+    ForeignKeyConstraint(
+        ["tenant_id", "report_id"], ["custom_reports.tenant_id", "custom_reports.id"], ondelete="SET NULL (report_id)"
+    ),
     CheckConstraint("(status = 'queued') = (started_at is null) or status in ('cancelled', 'skipped')", name="started"),
     CheckConstraint("(status in ('queued', 'running')) = (finished_at is null)", name="finished"),
     Index(None, "tenant_id", "created_at"),
@@ -163,6 +169,9 @@ dashboard_widgets = Table(
     _created(),
     Index(None, "tenant_id", "user_id", "position"),
 )
+
+#: Named locks, each held by the transaction that has its row; no reader's login may look at this table.
+locks = Table("locks", metadata, Column("name", Text, primary_key=True))
 
 #: Every table whose rows belong to a tenant, with the column that says to which.
 TENANT_COLUMNS = {

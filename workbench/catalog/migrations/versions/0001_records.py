@@ -16,6 +16,7 @@ def upgrade() -> None:
     _tenants()
     _people()
     _reports()
+    op.create_table("locks", sa.Column("name", sa.Text, primary_key=True))
     _isolate()
 
 
@@ -108,13 +109,14 @@ def _reports() -> None:
         _created(),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
         sa.UniqueConstraint("tenant_id", "name"),
+        sa.UniqueConstraint("tenant_id", "id"),
     )
     op.create_table(
         "report_executions",
         sa.Column("id", UUID(as_uuid=True), primary_key=True),
         _tenant(),
         sa.Column("report", sa.Text, nullable=False),
-        sa.Column("report_id", UUID(as_uuid=True), sa.ForeignKey("custom_reports.id", ondelete="SET NULL")),
+        sa.Column("report_id", UUID(as_uuid=True)),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("parameters", JSONB, nullable=False, server_default=sa.text("'{}'")),
         sa.Column("formats", JSONB, nullable=False, server_default=sa.text("'[]'")),
@@ -127,6 +129,9 @@ def _reports() -> None:
         _created(),
         sa.Column("started_at", sa.DateTime(timezone=True)),
         sa.Column("finished_at", sa.DateTime(timezone=True)),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "report_id"], ["custom_reports.tenant_id", "custom_reports.id"], ondelete="SET NULL (report_id)"
+        ),
         sa.CheckConstraint(
             "status in ('queued', 'running', 'succeeded', 'failed', 'timed_out', 'cancelled', 'skipped')", name="status"
         ),
