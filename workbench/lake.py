@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import re
+import secrets
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +98,18 @@ def reader(reading: Reading) -> duckdb.DuckDBPyConnection:
 
 
 def _connect(timezone: str) -> duckdb.DuckDBPyConnection:
-    """DuckDB with the extensions from their wheels: nothing is fetched, and nothing is written to anyone's home folder."""
-    connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    """DuckDB with the extensions from their wheels: nothing is fetched, and nothing is written to anyone's home folder.
+
+    What does not fit in memory goes to a folder of this connection's own, which DuckDB makes and removes: its default is one in
+    the working folder, which readers of several tenants would share.
+    """
+    spill = Path(tempfile.gettempdir()) / f"workbench-duckdb-{os.getpid()}-{secrets.token_hex(8)}"
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "temp_directory": str(spill),
+    }
+    connection = duckdb.connect(":memory:", config=config)
     connection.execute("set timezone = $timezone", {"timezone": timezone})
     for name in ("ducklake", "postgres_scanner"):
         load_extension(connection, name)

@@ -1,7 +1,8 @@
 """Runs one report for one tenant: parameters checked, notebook executed in processes of its own, artifacts published at once.
 
-The folder of a run appears under `reports/<tenant>/<report>/<run>/` by one rename, whole or not at all. A run that fails leaves
-its executed notebook under `var/failed/<tenant>/<run>/`.
+The folder of a run appears under `reports/<tenant>/<report>/<run>/` by one rename, whole or not at all. The notebook writes to a
+private folder of its own, which is gone with the run; a run that fails leaves its executed notebook under
+`var/failed/<tenant>/<run>/`.
 """
 
 from __future__ import annotations
@@ -15,25 +16,27 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import psutil
-
-from workbench import exports, runs, session
+from workbench import execution, exports, queries, runs, sandbox, session
 from workbench.catalog import Catalog
-from workbench.errors import RunFailed
-from workbench.exports import Edition
+from workbench.errors import BadInput, PublishFailed, RunFailed
 from workbench.lake import Lake
 from workbench.notebooks import Report
 from workbench.settings import Settings
-from workbench.tables import read_all
 
 _log = logging.getLogger(__name__)
 #: Of this process's environment, all that a notebook's gets: no secret of the server's is among it.
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SYSTEMROOT")
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "SSL_CERT_FILE")
+_PACKAGE = Path(__file__).parent
+#: The path of a Unix socket may have about 100 characters.
+_SHORT_TEMPORARY = "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108  # a folder with a name of its own is made in it
+#: Killing a run's processes takes moments; this long is waited before their leader is killed too.
+_PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,23 +49,29 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Order:
-    """One run while it happens."""
+class _Run:
+    """One run while it happens: `private` is the folder its processes may write to, `staging` becomes its published folder."""
 
-    run_id: str
+    id: str
     report: Report
     parameters: Mapping[str, Any]
     formats: Sequence[str]
     lake: Lake
-    staging: Path
+    settings: Settings
+    private: Path
+    started_at: dt.datetime
 
     @property
-    def executed(self) -> Path:
-        return self.staging / "executed.ipynb"
+    def published(self) -> Path:
+        return self.settings.reports / self.lake.tenant.id / self.report.name / self.id
 
     @property
-    def tables(self) -> Path:
-        return self.staging / ".tables"
+    def staging(self) -> Path:
+        return self.published.with_name(f".{self.id}")
+
+    @property
+    def work(self) -> Path:
+        return self.private / "work"
 
 
 def run(
@@ -81,141 +90,199 @@ def run(
     long or could not be exported. An interrupt ends the run's processes, records it as cancelled and goes on upwards.
     """
     values = report.values(parameters)
-    tenant_id = lake.tenant.id
-    run_id = runs.queue(
-        catalog, tenant_id, report=report.name, parameters=values, formats=formats, notebook_hash=report.content_hash(), by=by
-    )
-    final = settings.reports / tenant_id / report.name / run_id
-    order = _Order(
-        run_id=run_id, report=report, parameters=values, formats=formats, lake=lake, staging=final.with_name(f".{run_id}")
-    )
-    runs.start(catalog, tenant_id, run_id)
+    exports.check_formats(formats)
+    tenant_id, content = lake.tenant.id, report.content_hash()
+    run_id = runs.queue(catalog, tenant_id, report=report.name, parameters=values, formats=formats, notebook_hash=content, by=by)
+    with _recorded(catalog, tenant_id, run_id), _private_folder() as private:
+        runs.start(catalog, tenant_id, run_id)
+        current = _Run(
+            id=run_id,
+            report=report,
+            parameters=values,
+            formats=formats,
+            lake=lake,
+            settings=settings,
+            private=private,
+            started_at=dt.datetime.now(dt.UTC),
+        )
+        names = _executed(current)
+        runs.succeed(catalog, tenant_id, run_id, names)
+    return Published(run_id=run_id, folder=current.published, files=[current.published / name for name in names])
+
+
+@contextlib.contextmanager
+def _recorded(catalog: Catalog, tenant_id: str, run_id: str) -> Iterator[None]:
+    """Whatever ends the run, the ledger learns of it."""
     try:
-        _stage(order)
-        _execute(order, settings.run_timeout_seconds)
-        names = _publish(order, final, settings.var / "cache")
+        yield
     except BaseException as error:
-        _record_end(catalog, settings, order, error)
+        status = {_TimedOut: "timed_out", KeyboardInterrupt: "cancelled"}.get(type(error), "failed")
+        message = str(error) or f"interrupted ({type(error).__name__})"
+        _log.info("run %s for %s: %s: %s", run_id, tenant_id, status, message)
+        runs.end(catalog, tenant_id, run_id, status, message, error.cell if isinstance(error, RunFailed) else None)
         raise
-    runs.succeed(catalog, tenant_id, run_id, names)
-    return Published(run_id=run_id, folder=final, files=[final / name for name in names])
 
 
-def _stage(order: _Order) -> None:
+@contextlib.contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder for one run's processes alone: its path is short, since the sockets of the kernel lie in it."""
+    with tempfile.TemporaryDirectory(prefix="wb-", dir=_SHORT_TEMPORARY, ignore_cleanup_errors=True) as folder:
+        yield Path(folder).resolve()
+
+
+def _executed(run: _Run) -> list[str]:
+    """Executes, exports and publishes; returns the names of the published files."""
     try:
-        order.tables.mkdir(parents=True)
+        _prepare(run)
+        outcome = _outcome(run)
+        if "error" in outcome:
+            raise _failure(run, outcome)
+        run.staging.rename(run.published)
     except OSError as error:
-        raise _not_writable(order, error) from error
-
-
-def _execute(order: _Order, timeout: float) -> None:
-    outcome = order.staging / ".outcome"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "workbench.execution"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=_environment(order),
-        cwd=order.staging,
-        start_new_session=True,
-        text=True,
-    )
-    message = {
-        "notebook": str(order.report.path),
-        "output": str(order.executed),
-        "parameters": dict(order.parameters),
-        "outcome": str(outcome),
-    }
-    try:
-        _, complaint = process.communicate(json.dumps(message), timeout=timeout)
-    except subprocess.TimeoutExpired:
-        raise _TimedOut(f"Report {order.report.name} ran longer than {timeout:g} s and was ended.", run_id=order.run_id) from None
+        raise _not_writable(run, error.strerror or str(error)) from error
+    except RunFailed:
+        _keep_notebook(run)
+        raise
     finally:
-        _end_group(process)
-    if process.returncode != 0:
-        raise _failure(order, outcome, process.returncode, complaint)
+        shutil.rmtree(run.staging, ignore_errors=True)
+    return list(outcome["names"])
+
+
+def _prepare(run: _Run) -> None:
+    """The folders, and the code a notebook may import: our package, without the folder it lies in."""
+    (run.work / execution.TABLES).mkdir(parents=True)
+    (run.private / "code").mkdir()
+    for folder in (_PACKAGE, queries.folder()):
+        (run.private / "code" / folder.name).symlink_to(folder)
+    run.staging.mkdir(parents=True)
+
+
+def _outcome(run: _Run) -> execution.Outcome:
+    timeout = run.settings.run_timeout_seconds
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "workbench.execution"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            env=_passed_on("HOME", "TMPDIR") | {"PYTHONPATH": str(_PACKAGE.parent)},
+            cwd=run.staging,
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(_order(run)).encode() + b"\n")
+            process.stdin.flush()
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise _TimedOut(
+                f"Report {run.report.name} ran longer than {timeout:g} s and was ended (run {run.id}).", run_id=run.id
+            ) from None
+        finally:
+            _end(process)
+        told = process.stdout.read()
+        process.stdout.close()
+        _log_complaints(run, complaints)
+    outcome: execution.Outcome = json.loads(told) if told else {"error": f"its processes ended (status {process.returncode})"}
+    return outcome
+
+
+def _order(run: _Run) -> dict[str, Any]:
+    tenant = run.lake.tenant
+    return {
+        "notebook": str(run.report.path),
+        "parameters": dict(run.parameters),
+        "environment": _environment(run),
+        "private": str(run.private),
+        "work": str(run.work),
+        "staging": str(run.staging),
+        "readable": [str(run.report.path), str(_PACKAGE), str(queries.folder()), run.lake.reading.data_path],
+        "formats": list(run.formats),
+        "cache": str(run.settings.var / "cache"),
+        "edition": {
+            "report_title": run.report.title,
+            "tenant_name": tenant.name,
+            "run_id": run.id,
+            "timezone": tenant.timezone,
+            "currency": tenant.currency,
+            "generated_at": run.started_at.isoformat(),
+        },
+    }
 
 
 class _TimedOut(RunFailed):
     pass
 
 
-def _environment(order: _Order) -> dict[str, str]:
-    own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    own |= {"PYTHONPATH": str(Path(__file__).parent.parent), "IPYTHONDIR": str(order.staging / ".ipython"), "PYTHONHASHSEED": "0"}
-    return own | session.environment(order.lake.reading, order.tables)
+def _environment(run: _Run) -> dict[str, str]:
+    """All that the notebook's process gets in its environment, with a home of its own."""
+    private = str(run.private)
+    own = {
+        "PYTHONPATH": str(run.private / "code"),
+        "PYTHONHASHSEED": "0",
+        "HOME": private,
+        "TMPDIR": private,
+        "IPYTHONDIR": str(run.private / "ipython"),
+        "JUPYTER_RUNTIME_DIR": private,
+        # The kernel of this environment, whatever other kernels the user's home knows.
+        "JUPYTER_PREFER_ENV_PATH": "1",
+    }
+    return _passed_on() | own | session.environment(run.lake.reading, run.work / execution.TABLES)
 
 
-def _end_group(process: subprocess.Popen[str]) -> None:
-    """Nothing of a run outlives it, whatever the notebook started; the kernel leads a group of its own."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _passed_on(*names: str) -> dict[str, str]:
+    return {name: os.environ[name] for name in (*_PASSED_ON, *names) if name in os.environ}
 
 
-def _failure(order: _Order, outcome: Path, returncode: int, complaint: str) -> RunFailed:
-    if not outcome.exists():
-        _log.error("run %s: its process ended with %s: %s", order.run_id, returncode, complaint.strip()[-2000:])
-        return RunFailed(
-            f"The process of report {order.report.name} died (status {returncode}) before the notebook ended.",
-            run_id=order.run_id,
-        )
-    found = json.loads(outcome.read_text())
-    place = f" in cell {found['cell']}" if found["cell"] else ""
-    place += f", line {found['line']}" if found["cell"] and found["line"] else ""
-    return RunFailed(
-        f"Report {order.report.name} failed{place}: {found['error']}", run_id=order.run_id, cell=found["cell"], line=found["line"]
-    )
-
-
-def _publish(order: _Order, final: Path, cache: Path) -> list[str]:
-    try:
-        exports.export(order.executed, read_all(order.tables), _edition(order), order.formats, order.staging, cache=cache)
-        for hidden in order.staging.glob(".*"):
-            shutil.rmtree(hidden) if hidden.is_dir() else hidden.unlink()
-        names = sorted(path.name for path in order.staging.iterdir())
-        order.staging.rename(final)
-    except OSError as error:
-        raise _not_writable(order, error) from error
-    return names
-
-
-def _edition(order: _Order) -> Edition:
-    tenant = order.lake.tenant
-    period = order.tables / session.PERIOD_FILE
-    return Edition(
-        report_title=order.report.title,
-        tenant_name=tenant.name,
-        period=period.read_text(encoding="utf-8") if period.exists() else "",
-        run_id=order.run_id,
-        timezone=tenant.timezone,
-        currency=tenant.currency,
-        generated_at=dt.datetime.now(dt.UTC),
-    )
-
-
-def _not_writable(order: _Order, error: OSError) -> RunFailed:
-    return RunFailed(
-        f"The artifacts of report {order.report.name} cannot be written to {order.staging.parent}: {error.strerror}. "
-        "Nothing was published; make room or permit writing there, and run it again.",
-        run_id=order.run_id,
-    )
-
-
-def _record_end(catalog: Catalog, settings: Settings, order: _Order, error: BaseException) -> None:
-    """The ledger learns of the end first; then what the failed run left is put where it can be looked at."""
-    status = {_TimedOut: "timed_out", KeyboardInterrupt: "cancelled"}.get(type(error), "failed")
-    message = str(error) or f"interrupted ({type(error).__name__})"
-    cell = error.cell if isinstance(error, RunFailed) else None
-    runs.end(catalog, order.lake.tenant.id, order.run_id, status, message, cell)
-    _log.info("run %s of %s for %s: %s: %s", order.run_id, order.report.name, order.lake.tenant.id, status, message)
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Tells the run's processes, by the end of their input, that nobody wants them any more, and waits until they have ended."""
     with contextlib.suppress(OSError):
-        if order.executed.exists():
-            kept = settings.var / "failed" / order.lake.tenant.id / order.run_id
-            kept.mkdir(parents=True, exist_ok=True)
-            shutil.move(order.executed, kept / "executed.ipynb")
-        shutil.rmtree(order.staging)
+        process.stdin and process.stdin.close()
+    try:
+        process.wait(_PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _log_complaints(run: _Run, complaints: IO[bytes]) -> None:
+    size = complaints.seek(0, os.SEEK_END)
+    complaints.seek(max(size - 4000, 0))
+    if told := complaints.read().decode(errors="replace").strip():
+        _log.info("run %s of %s for %s said: %s", run.id, run.report.name, run.lake.tenant.id, told)
+
+
+def _failure(run: _Run, outcome: execution.Outcome) -> RunFailed:
+    if "unwritable" in outcome:
+        return _not_writable(run, outcome["unwritable"] or outcome["error"])
+    cell, line = outcome.get("cell"), outcome.get("line")
+    place = f" in cell {cell}" if cell else ""
+    place += f", line {line}" if cell and line else ""
+    kept = _kept_notebook(run).relative_to(run.settings.home)
+    where = f"\nThe notebook as far as it came: {kept}" if (run.work / execution.NOTEBOOK).exists() else ""
+    return RunFailed(
+        f"Report {run.report.name} failed{place}: {outcome['error']} (run {run.id}){where}", run_id=run.id, cell=cell, line=line
+    )
+
+
+def _not_writable(run: _Run, reason: str) -> RunFailed:
+    return PublishFailed(
+        f"The artifacts of report {run.report.name} cannot be written to {run.staging.parent}: {reason}. "
+        f"Nothing was published; make room or permit writing there, and run it again (run {run.id}).",
+        run_id=run.id,
+    )
+
+
+def _kept_notebook(run: _Run) -> Path:
+    return run.settings.var / "failed" / run.lake.tenant.id / run.id / execution.NOTEBOOK
+
+
+def _keep_notebook(run: _Run) -> None:
+    kept = _kept_notebook(run)
+    try:
+        kept.parent.mkdir(parents=True)
+        sandbox.take(run.work / execution.NOTEBOOK, kept)
+    except (OSError, BadInput) as error:
+        _log.info("run %s: its notebook is not kept: %s", run.id, error)

@@ -20,7 +20,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from workbench import figures, lake
+from workbench import figures, lake, selects
 from workbench.catalog.tenants import Tenant
 from workbench.errors import BadInput, InvalidParameter, InvalidQuery
 from workbench.lake import Reading
@@ -62,26 +62,28 @@ class Session:
 
     def sql(self, text: str, /, **parameters: Any) -> pd.DataFrame:
         """The answer to one SELECT, its `$names` bound to `parameters`. Raises InvalidQuery with the database's own words."""
-        return self._execute(text, parameters).df()
+        return self._asked(text, parameters).df()
 
     def arrow(self, text: str, /, **parameters: Any) -> pa.Table:
         """As `sql`, in Arrow's exact types."""
-        return self._execute(text, parameters).to_arrow_table()
+        return self._asked(text, parameters).to_arrow_table()
 
     def query(self, name: str, /, **parameters: Any) -> pd.DataFrame:
         """The answer to a named query of `sql/`, for example `metrics/agents`."""
         named = query(name)
-        return self._execute(named.sql, named.bind(parameters)).df()
+        return self._connection.execute(named.sql, named.bind(parameters)).df()
 
     def period(self, start: dt.date | str | None, end: dt.date | str | None, *, days: int = 28) -> Period:
-        """The days from `start` to `end`; without an end, up to the last day with events, and without a start, `days` of them.
+        """The days from `start` to `end`; without an end, up to the last day with events (or `start`, where that is later), and
+        without a start, `days` of them.
 
         The first period asked for is the one the report says that it is about.
 
         Raises InvalidParameter where the end is before the start.
         """
-        last = _day(end) or self._last_day()
-        first = _day(start) or last - dt.timedelta(days=days - 1)
+        first = _day(start)
+        last = _day(end) or max(self._last_day(), first or dt.date.min)
+        first = first or last - dt.timedelta(days=days - 1)
         if last < first:
             raise InvalidParameter("end_date", f"The period ends ({last}) before it starts ({first}).")
         period = Period(start=first, end=last)
@@ -133,12 +135,10 @@ class Session:
             return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
         return pd.Timestamp(found).date()
 
-    def _execute(self, text: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+    def _asked(self, text: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
         try:
-            statements = self._connection.extract_statements(text)
-            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise InvalidQuery("Only one SELECT can be asked for at a time; a lake is read, never changed, here.")
-            return self._connection.execute(statements[0], dict(parameters))
+            selects.check(self._connection, text)
+            return self._connection.execute(text, dict(parameters))
         except duckdb.Error as error:
             raise InvalidQuery(str(error).strip()) from None
 

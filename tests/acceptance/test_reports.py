@@ -248,6 +248,146 @@ def test_a_place_that_cannot_be_written_publishes_nothing_and_says_so(
     assert _last_run(workbench, tenant_id).status == "failed"
 
 
+_TRIES = """
+import os, pathlib, signal, subprocess, workbench
+session = workbench.open()
+home = pathlib.Path({home!r})
+mine = {mine!r}
+def open_to(what, attempt):
+    try:
+        found = attempt()
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [f"{{what}}: {{found!r:.80}}"]
+outside = os.getppid()
+for _ in range(1):
+    outside = int(pathlib.Path(f"/proc/{{outside}}/stat").read_text().rsplit(")", 1)[1].split()[1])
+"""
+
+_CLOSED = {
+    "the database's password": "(home / 'var/postgres/password').read_text()",
+    "another tenant's files": "os.listdir(home / 'var/lake' / '{other}')",
+    "the folder of tenants": "os.listdir(home / 'reports')",
+    "the log": "(home / 'var/workbench.log').read_text()",
+    "the home of the workbench": "os.listdir(home)",
+    "the code": "open(workbench.__file__, 'a')",
+    "its own lake": "open(home / 'var/lake' / mine / 'x', 'w')",
+    "a system file": "pathlib.Path('/etc/shadow').read_text()",
+    "a link out": "(os.symlink(home / 'var/postgres/password', 'link'), pathlib.Path('link').read_text())",
+    "another program": "subprocess.run(['cat', str(home / 'var/postgres/password')], check=True, capture_output=True)",
+    "the runner's environment": "pathlib.Path(f'/proc/{{outside}}/environ').read_bytes()",
+    "the runner's folder": "os.listdir(f'/proc/{{outside}}/cwd')",
+    "a signal to the runner": "os.kill(outside, 0)",
+    "the temporary folder of others": "os.listdir('/tmp')",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel holds a process to some files")
+def test_a_notebooks_python_reaches_its_own_run_and_nothing_else(run_cli: Cli, home: Path, new_lake: Callable[..., Any]) -> None:
+    mine, other = new_lake().tenant.id, new_lake().tenant.id
+    tries = [f"    *open_to({what!r}, lambda: {attempt.format(other=other)})," for what, attempt in _CLOSED.items()]
+    name = _notebook(
+        home,
+        "reaches_out",
+        _TRIES.format(home=str(home), mine=mine),
+        "\n".join(["found = [", *tries, "]", "assert found == [], found"]),
+        "open('note.txt', 'w').write('its own folder is its own')\nsession.sql('select count(*) from agent_metrics')",
+    )
+    _ok(run_cli("report", "run", name, "--tenant", mine))
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("(run / 'tables' / 'period.txt').symlink_to({secret!r})", "no plain file"),
+        ("os.link(run / 'own', run / 'tables' / '0001-a.parquet')", "no plain file"),
+        ("os.mkfifo(run / 'tables' / '0001-a.parquet')", "no plain file"),
+        ("(run / 'tables').rmdir(); (run / 'tables').symlink_to({folder!r})", "left a link"),
+        ("(run / 'tables' / '0001-a.parquet').write_bytes(b'PAR1')", "could not be exported"),
+        ("(run / 'tables' / '0001-a.parquet').write_bytes(b'')", "could not be exported"),
+    ],
+)
+def test_what_a_notebook_leaves_in_its_folder_is_not_followed_or_trusted(
+    run_cli: Cli, home: Path, new_lake: Callable[..., Any], cell: str, told: str
+) -> None:
+    tenant_id = new_lake().tenant.id
+    secret = home / "secrets" / "period.txt"
+    secret.parent.mkdir(exist_ok=True)
+    secret.write_text("hidden-value")
+    attack = cell.format(secret=str(secret), folder=str(secret.parent))
+    name = _notebook(home, "leaves_things", f"import os, pathlib\nrun = pathlib.Path.cwd()\nopen('own', 'w').close()\n{attack}")
+    done = run_cli("report", "run", name, "--tenant", tenant_id)
+    assert done.returncode == 3
+    assert told in done.stderr
+    assert _published(home, tenant_id) == []
+
+
+def test_files_of_its_own_that_a_notebook_leaves_are_not_published_and_its_code_runs_in_no_other_process(
+    run_cli: Cli, home: Path, new_lake: Callable[..., Any]
+) -> None:
+    tenant_id = new_lake().tenant.id
+    name = _notebook(
+        home,
+        "leaves_code",
+        "import os, pathlib",
+        "for folder in ('.', '..', '../code'):\n    pathlib.Path(folder, 'jinja2.py').write_text('raise SystemExit')\n"
+        "    pathlib.Path(folder, 'report.html').write_text('<script>alert(1)</script>')",
+    )
+    done = _ok(run_cli("report", "run", name, "--tenant", tenant_id, "--json"))
+    assert {Path(file).name for file in json.loads(done)["files"]} == {"executed.ipynb", "report.html"}
+    assert {path.name for path in _published(home, tenant_id)} == {"executed.ipynb", "report.html"}
+
+
+def test_nothing_that_a_notebook_starts_outlives_its_run(run_cli: Cli, home: Path, new_lake: Callable[..., Any]) -> None:
+    marker = "86433"
+    detached = f"import subprocess\nsubprocess.Popen(['sleep', '{marker}'], start_new_session=True)"
+    forked = f"subprocess.run(['sh', '-c', 'setsid sleep {marker} & exit'])"
+    name = _notebook(home, "lets_loose", detached, forked)
+    _ok(run_cli("report", "run", name, "--tenant", new_lake().tenant.id))
+    assert not _processes_with(marker)
+
+
+def test_a_run_whose_command_is_killed_hard_ends_with_it(home: Path, workbench: Workbench, new_lake: Callable[..., Any]) -> None:
+    tenant_id = new_lake().tenant.id
+    marker = "86444"
+    name = _notebook(home, "is_orphaned", f"import subprocess\nsubprocess.run(['sleep', '{marker}'])")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workbench", "report", "run", name, "--tenant", tenant_id],
+        env=os.environ | {"WORKBENCH_HOME": str(home)},
+    )
+    _wait_until(lambda: bool(_processes_with(marker)), 60)
+    process.kill()
+    process.wait()
+    _wait_until(lambda: not _processes_with(marker), 10)
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("raise ValueError('a\\x00b' + 'x' * 100_000)", "ValueError: a�bxxx"),
+        ("import os\nos.write(2, b'\\xff')\nos._exit(3)", "died"),
+        ("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)", "ended unexpectedly (signal SIGKILL)"),
+    ],
+)
+def test_a_notebook_that_ends_badly_is_recorded_in_plain_words(
+    run_cli: Cli, home: Path, workbench: Workbench, new_lake: Callable[..., Any], cell: str, told: str
+) -> None:
+    tenant_id = new_lake().tenant.id
+    name = _notebook(home, "ends_badly", cell)
+    done = run_cli("report", "run", name, "--tenant", tenant_id)
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False)
+    run = _last_run(workbench, tenant_id)
+    assert (run.status, told in run.error_message, len(run.error_message) < 3000) == ("failed", True, True), run.error_message
+    assert str(run.id) in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

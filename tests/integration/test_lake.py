@@ -62,8 +62,9 @@ ESCAPES = (
     "select * from postgres_scan('{dsn}', '{other_schema}', 'ducklake_table')",
     "select * from postgres_scan('{dsn}', 'public', 'tenants')",
     "select * from postgres_scan('{dsn}', 'public', 'lake_readers')",
-    "select * from postgres_query('{dsn}', 'select * from public.lake_readers')",
-    "call postgres_execute('{dsn}', 'create table public.stolen (a int)')",
+    "select * from postgres_query('__ducklake_metadata_lake', 'select * from public.lake_readers')",
+    "select * from postgres_query('__ducklake_metadata_lake', 'select * from {other_schema}.ducklake_table')",
+    "call postgres_execute('__ducklake_metadata_lake', 'create table public.stolen (a int)')",
     "install httpfs",
     "load httpfs",
     "load '{tmp}/evil.duckdb_extension'",
@@ -78,7 +79,6 @@ ESCAPES = (
     "call ducklake_expire_snapshots('lake', older_than => now())",
     "call ducklake_flush_inlined_data('lake')",
     "call lake.set_option('parquet_compression', 'zstd')",
-    "select getenv('HOME')",
 )
 
 
@@ -110,6 +110,7 @@ def test_an_escape_is_refused(escape: str, lakes: tuple[Lake, Lake], tmp_path: P
         "select 1; select 2",
         "use memory",
         "",
+        "select 1; select * from agent_metrics",
     ],
 )
 def test_a_session_takes_one_select_at_a_time(statement: str, lakes: tuple[Lake, Lake]) -> None:
@@ -118,6 +119,72 @@ def test_a_session_takes_one_select_at_a_time(statement: str, lakes: tuple[Lake,
         session.sql(statement.format(mine=lakes[0].reading.data_path))
     session.close()
     assert not Path(lakes[0].reading.data_path, "evil.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "select * from postgres_query('__ducklake_metadata_lake', 'select pg_advisory_lock(1)')",
+        "select * from postgres_execute('__ducklake_metadata_lake', 'commit; begin read write')",
+        "select * from Postgres_Scan('host=x', 'public', 'lake_readers')",
+        "select * from query('select 1')",
+        "select * from query_table('agent_metrics')",
+        "select * from enable_logging(storage => 'file', storage_path => '{mine}logs')",
+        "select * from json_execute_serialized_sql('{{}}')",
+        "select * from read_text('{mine}**')",
+        "select * from ducklake_snapshots('lake')",
+        "select (select max(file) from glob('*'))",
+        "with a as (select * from postgres_query('a', 'b')) select * from a",
+        "select * from agent_metrics where agent_id in (select a from postgres_query('a', 'b'))",
+        "select * from __ducklake_metadata_lake.{schema}.ducklake_table",
+        "select * from __ducklake_metadata_lake.ducklake_table",
+        "select path from duckdb_databases",
+        "select path from system.main.duckdb_databases",
+        "select path from duckdb_databases()",
+        "describe (select * from postgres_query('a', 'b'))",
+    ],
+)
+def test_a_session_refuses_what_reaches_past_the_lakes_tables(question: str, lakes: tuple[Lake, Lake]) -> None:
+    reading = lakes[0].reading
+    session = Session(reading)
+    with pytest.raises(InvalidQuery, match=r"cannot be (used|read) here"):
+        session.sql(question.format(mine=reading.data_path, schema=reading.schema))
+    session.close()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "select a, sum(b) over () from (values (1, 2)) as t(a, b)",
+        "with recursive n as (select 1 as i union all select i + 1 from n where i < 3) select * from n",
+        "select unnest([1, 2]), * from range(2)",
+        "from analytics_events select count(*)",
+        "describe agent_metrics",
+        "summarize analytics_events",
+        "show tables",
+        "select table_name from information_schema.tables",
+        "select key from json_each('{\"a\": 1}')",
+        "select * from agent_metrics at (timestamp => now())",
+        "table agent_metrics",
+        "-- a comment\nselect 1;",
+    ],
+)
+def test_a_session_answers_any_plain_select(question: str, lakes: tuple[Lake, Lake]) -> None:
+    session = Session(lakes[0].reading)
+    session.sql(question)
+    session.close()
+
+
+def test_readers_share_no_folder_to_spill_to(lakes: tuple[Lake, Lake]) -> None:
+    folders = []
+    for lake in lakes:
+        connection = lake.reader()
+        row = connection.execute("select current_setting('allowed_directories'), current_setting('temp_directory')").fetchone()
+        connection.close()
+        assert row is not None
+        folders += [*row[0], row[1]]
+    assert not any(str(Path.cwd()) in folder for folder in folders)
+    assert len({folder.rstrip("/") for folder in folders}) == 4
 
 
 def test_a_session_binds_values_and_reports_mistakes_in_the_databases_words(lakes: tuple[Lake, Lake]) -> None:
