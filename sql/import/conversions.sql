@@ -38,10 +38,15 @@ create macro as_duration(t) as
 
 -- Times. A time without a zone is local to `zone`: one that the clocks skip is read as if they had not been moved (an hour later on
 -- the new clock), one that they show twice as the second of the two.
-create macro has_zone(t) as regexp_matches(t, '^\d{4}-\d\d?-\d\d?[T ].*(Z|[-+]\d\d(:?\d\d)?)$');
+-- Only a text that is a time from end to end is read: a cast would pass over what it does not understand. DuckDB wants seconds before
+-- an offset, and no blank.
 create macro iso_local(t) as
-    case when regexp_matches(t, '^\d{4}[-/]\d') and not has_zone(t) and isfinite(try_cast(t as timestamp)) then try_cast(t as timestamp) end;
-create macro iso_zoned(t) as case when has_zone(t) and isfinite(try_cast(t as timestamptz)) then try_cast(t as timestamptz) end;
+    case when regexp_full_match(t, '\d{4}[-/]\d\d?[-/]\d\d?((T| +)\d\d?:\d\d(:\d\d(\.\d{1,9})?)?)?') then try_cast(t as timestamp) end;
+create macro zone_of(t) as regexp_extract(t, '(?i)(Z|UTC|GMT|[-+](0\d|1[0-4])(:?[0-5]\d)?)$');
+create macro without_zone(t) as rtrim(left(t, length(t) - length(zone_of(t))));
+create macro iso_zoned(t) as
+    case when zone_of(t) <> ''
+        then try_cast(cast(iso_local(without_zone(t)) as varchar) || regexp_replace(zone_of(t), '[[:alpha:]]+', '+00') as timestamptz) end;
 create macro epoch_instant(t, per_second) as try(to_timestamp(as_number(t) / per_second));
 create macro plausible(instant) as case when instant between timestamptz '1970-01-01 00:00:00+00' and timestamptz '2200-01-01 00:00:00+00' then instant end;
 -- 1 where the clocks of `zone` skip a local time, 2 where they show it twice, else 0.

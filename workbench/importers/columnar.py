@@ -13,11 +13,11 @@ import duckdb
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from duckdb import ColumnExpression, FunctionExpression
+from duckdb import FunctionExpression
 
 from workbench.documents import did_you_mean
 from workbench.errors import InvalidSource
-from workbench.importers.expressions import locked_connection
+from workbench.importers.expressions import column, locked_connection
 from workbench.importers.mapping import SourceOptions
 from workbench.importers.sources import CHUNK_ROWS, Chunk, Source, column_names, table_of
 
@@ -51,9 +51,8 @@ def _parquet_chunks(path: Path, file: pq.ParquetFile, names: tuple[str, ...]) ->
 
 
 def _as_text(name: str, kind: Any) -> duckdb.Expression:
-    column = ColumnExpression(name)
     nested = kind.id in ("list", "struct", "map", "array", "union")
-    return (FunctionExpression("to_json", column) if nested else column).cast("VARCHAR")
+    return (FunctionExpression("to_json", column(name)) if nested else column(name)).cast("VARCHAR")
 
 
 def open_workbook(path: Path, options: SourceOptions) -> Source:

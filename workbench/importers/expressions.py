@@ -44,6 +44,16 @@ def locked_connection() -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def quoted(name: str) -> str:
+    """A column's name as SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def column(name: str) -> duckdb.Expression:
+    """A column of the source. ColumnExpression would take a name with a dot for a table's name and a column's."""
+    return duckdb.SQLExpression(quoted(name))
+
+
 class Expressions:
     """Checks the expressions of a mapping against the columns of its source."""
 

@@ -18,6 +18,7 @@ from duckdb import (
 )
 
 from workbench import events
+from workbench.importers.expressions import column
 from workbench.importers.mapping import EPOCHS, As, DataField, Event, Key, When, Who
 
 #: A name that no column has.
@@ -178,7 +179,7 @@ class EventPlan:
     def _time_part(self, when: When) -> Part:
         raw, failed, source = self._from(when.sql, when.columns)
         if len(when.columns) > 1:
-            cells = [ColumnExpression(column) for column in when.columns]
+            cells = map(column, when.columns)
             raw = FunctionExpression("cell", FunctionExpression("concat_ws", ConstantExpression(" "), *cells))
         like = " or ".join(when.format) or "2021-01-31 09:15:00 (otherwise give its `format`)"
         return Part(
@@ -210,7 +211,7 @@ class EventPlan:
     def _from(self, sql: str | None, columns: list[str], *, seconds: bool = False) -> tuple[Expression, Expression | None, str]:
         """The text of an expression or of the (first) column, whether it failed, and how to call it."""
         if sql is None:
-            return ColumnExpression(columns[0]), None, ", ".join(columns)
+            return column(columns[0]), None, ", ".join(columns)
         kind = self._type_of(sql)
         outcome = FunctionExpression("outcome", SQLExpression(sql))
         if kind.id in _NESTED:
@@ -245,7 +246,7 @@ def _text_part(name: str, source: str, raw: Expression, failed: Expression | Non
 
 def _joined_key(columns: list[str]) -> Expression:
     """The cells of a key made of several columns, an empty one told from a missing divider; null where all are empty."""
-    cells = [ColumnExpression(column) for column in columns]
+    cells = [column(name) for name in columns]
     filled = [CoalesceOperator(cell, ConstantExpression("")) for cell in cells]
     joined = FunctionExpression("concat_ws", ConstantExpression(_SEPARATOR), *filled)
     return CaseExpression(CoalesceOperator(*cells).isnotnull(), joined)

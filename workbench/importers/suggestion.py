@@ -10,6 +10,7 @@ from pathlib import Path
 
 from workbench import documents
 from workbench.errors import InvalidMapping, InvalidSource
+from workbench.importers.expressions import quoted
 from workbench.importers.guesses import Column, Time, roles, times
 from workbench.importers.mapping import validated
 from workbench.importers.sources import Source
@@ -97,9 +98,7 @@ def _calls(columns: list[Column], found: dict[str, str], when: Time) -> list[_Gu
     key = found.get("call")
     names = [key] if key else [*when.columns, *([found["agent"]] if "agent" in found else [])]
     call_id = (
-        _yaml(key)
-        if key
-        else "{sql: " + json.dumps(f"concat_ws(' ', {', '.join(map(_quoted, names))})", ensure_ascii=False) + "}"
+        _yaml(key) if key else "{sql: " + json.dumps(f"concat_ws(' ', {', '.join(map(quoted, names))})", ensure_ascii=False) + "}"
     )
     data = {"call_id": call_id, "answered": _yaml(found["answered"]) if "answered" in found else "{value: true}"}
     for field, role in (("resolved", "resolved"), ("topic", "topic"), ("direction", "direction"), ("campaign_id", "campaign")):
@@ -111,7 +110,7 @@ def _calls(columns: list[Column], found: dict[str, str], when: Time) -> list[_Gu
     call = _Guess(type="call.completed", comment="A call.", id=_names(names), when=when, data=data)
     if "rating" not in found:
         return [call]
-    rated = f"{_quoted(found['rating'])} is not null"
+    rated = f"{quoted(found['rating'])} is not null"
     data = {"rating": _yaml(found["rating"]), "call_id": call_id}
     return [
         call,
@@ -124,7 +123,7 @@ def _calls(columns: list[Column], found: dict[str, str], when: Time) -> list[_Gu
 def _lead(found: dict[str, str], time: Time, dates: int) -> _Guess:
     """What happened to the lead at that time, told from the name of the column."""
     data = {"lead_id": _yaml(found["lead"])} | ({"campaign_id": _yaml(found["campaign"])} if "campaign" in found else {})
-    where = f"{_quoted(time.columns[0])} is not null" if dates > 1 else None
+    where = f"{quoted(time.columns[0])} is not null" if dates > 1 else None
     if re.search(_WON, time.words) or ("revenue" in found and dates == 1):
         data |= {"revenue": _yaml(found["revenue"])} if "revenue" in found else {}
         kind, comment = "lead.converted", "A lead was won."
@@ -206,8 +205,3 @@ def _names(names: list[str]) -> str:
 def _yaml(name: str) -> str:
     """A column's name as YAML: plain where that is safe."""
     return name if _PLAIN.fullmatch(name) and name.lower() not in _NOT_PLAIN else json.dumps(name, ensure_ascii=False)
-
-
-def _quoted(name: str) -> str:
-    """A column's name as SQL."""
-    return '"' + name.replace('"', '""') + '"'
