@@ -11,6 +11,7 @@ import signal
 import sys
 import textwrap
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE, CompletedProcess, Popen
@@ -22,11 +23,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from workbench import importers
+from workbench import events, importers
+from workbench.capture import Captured
 from workbench.cli.context import Workbench
 from workbench.errors import BadInput, InvalidMapping, InvalidSource
 from workbench.importers import Progress, Rehearsal, Summary
-from workbench.importers.importing import Taken
 from workbench.lake import Lake
 
 MAPPINGS = Path(__file__).parents[2] / "docs" / "mappings"
@@ -56,13 +57,13 @@ class Kept:
         self.events: dict[str, dict[str, Any]] = {}
         self._check = Rehearsal()
 
-    def __call__(self, batch: pa.Table) -> Taken:
+    def __call__(self, batch: pa.Table) -> Captured:
         checked = self._check(batch)
         refused = {reject.position for reject in checked.rejects}
         good = [event for position, event in enumerate(batch.to_pylist()) if position not in refused]
         new = {event["id"]: event for event in good if event["id"] not in self.events}
         self.events |= new
-        return type(checked)(accepted=len(new), duplicates=len(good) - len(new), rejects=checked.rejects)  # type: ignore[call-arg]
+        return Captured(accepted=len(new), duplicates=len(good) - len(new), rejects=checked.rejects)
 
     def data(self, event_type: str) -> list[dict[str, Any]]:
         return [json.loads(event["event_data"]) for event in self.events.values() if event["event_type"] == event_type]
@@ -330,6 +331,66 @@ def test_times_at_clock_changes_are_read_as_documented_and_told(run: Callable[..
     }
 
 
+ODD_COLUMNS = ("Date.", "Date", "a.b", "a", "b", 'q"t', "Kunde Nr.", "Date.Date", "select", "it's")
+ODD_MAPPING = """\
+when: {columns: [a.b, Kunde Nr.], format: "%Y-%m-%d %H:%M"}
+who: 'q"t'
+events:
+  - type: x.y
+    id: ["Date.", 'q"t']
+    data: {one: "Date.", two: {sql: '"Date."'}, three: Date, four: Date.Date, five: 'q"t', six: select, seven: "it's"}
+"""
+
+
+def test_a_column_is_found_by_its_name_whatever_signs_it_has(run: Callable[..., Summary], sink: Kept, tmp_path: Path) -> None:
+    row = ["K0", "other", "2021-02-01", "a", "b", "who", "10:00", "far", "7", "8"]
+    table = pa.table({name: [cell] for name, cell in zip(ODD_COLUMNS, row, strict=True)})
+    pq.write_table(table, tmp_path / "odd.parquet")
+    with (tmp_path / "odd.csv").open("w") as file:
+        csv.writer(file).writerows([ODD_COLUMNS, row])
+    (tmp_path / "odd.ndjson").write_text(json.dumps(dict(zip(ODD_COLUMNS, row, strict=True))) + "\n")
+    told = [run(tmp_path / name, ODD_MAPPING) for name in ("odd.parquet", "odd.csv", "odd.ndjson")]
+    assert [(each.accepted, each.duplicates) for each in told] == [(1, 0), (0, 1), (0, 1)]
+    whole = {"one": "K0", "two": "K0", "three": "other", "four": "far", "five": "who", "six": "7", "seven": "8"}
+    assert sink.data("x.y") == [whole]
+    assert [event["user_id"] for event in sink.events.values()] == ["who"]
+    assert sink.times() == [datetime.datetime(2021, 2, 1, 10, tzinfo=datetime.UTC)]
+
+
+def test_a_suggestion_finds_columns_with_odd_names_too(run: Callable[..., Summary], sink: Kept, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('Call.Id,Start.Time,Agent.,"Csat ""q""."\n1,2021-02-01 10:00,Bob,5\n')
+    assert run(tmp_path / "x.csv", importers.suggested(tmp_path / "x.csv")).rejected_rows == 0
+    assert sink.data("survey.rated") == [{"rating": 5, "call_id": "1"}]
+
+
+ZONED = {
+    "2021-01-01 10:00:00": "09:00",
+    "2021/01/01 10:00": "09:00",
+    "2021-01-01 10:00:00 UTC": "10:00",
+    "2021-01-01 10:00 gmt": "10:00",
+    "2021-01-01T10:00Z": "10:00",
+    "2021/01/01 10:00:00+05": "05:00",
+    "2021-01-01 10:00:00.123456789 -0130": "11:30",
+    "2021/1/1 10:00 +05:30": "04:30",
+}
+
+
+@pytest.mark.parametrize("text", ZONED)
+def test_a_time_that_names_its_zone_is_in_that_zone(text: str, run: Callable[..., Summary], sink: Kept) -> None:
+    run(f"at\n{text}\n", "events: [{type: x.y, id: at, when: at}]", timezone="Europe/Zurich")
+    assert [f"{at:%Y-%m-%d %H:%M}" for at in sink.times()] == [f"2021-01-01 {ZONED[text]}"]
+
+
+@pytest.mark.parametrize(
+    "rest", ["+01:00:00", " +99", " +15:00", " EST", " Europe/Zurich", " PM", " UTC+1", " or so", ".0000000001", ",5"]
+)
+def test_a_time_with_something_behind_it_that_is_not_understood_is_a_reject(
+    rest: str, run: Callable[..., Summary], rejects: Path
+) -> None:
+    assert run(f'at\n"2021-01-01 10:00:00{rest}"\n', "events: [{type: x.y, id: at, when: at}]").accepted == 0
+    assert "is not a time like" in rejected(rejects)[0][3]
+
+
 def test_times_may_be_written_in_several_ways_or_counted(run: Callable[..., Summary], sink: Kept) -> None:
     mapping = """\
 events:
@@ -338,6 +399,35 @@ events:
 """
     run("at,n\n01/02/2021 10:00,1612173600000\n01/02/2021,1612137600000\n2021-02-01 12:00 +0200,1612173600000\n", mapping)
     assert [f"{at:%d %H:%M}" for at in sink.times()] == ["01 10:00", "01 00:00", "01 10:00"] * 2
+
+
+def test_a_dry_run_counts_what_the_import_then_brings(
+    lake: Lake, run_cli: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "leads.csv").write_text("id,demo,offer\n1,2021-02-01,2021-02-02\n1,2021-02-01,2021-02-02\n2,2021-02-03,never\n")
+    (tmp_path / "mapping.yaml").write_text("""\
+events:
+  - {type: lead.stage_entered, id: id, when: demo, data: {lead_id: id, stage: {value: demo}}}
+  - {type: lead.stage_entered, id: id, when: offer, data: {lead_id: id, stage: {value: offer}}}
+""")
+    arguments = ("import", str(tmp_path / "leads.csv"), "--tenant", lake.tenant.id, "--mapping", str(tmp_path / "mapping.yaml"))
+    dry = run_cli(*arguments, "--dry-run")
+    assert "3 rows would give 2 events, 3 with an id that came before, 1 rejected. Nothing was written." in dry.stdout
+    assert "2 events of type lead.stage_entered have the same `id`" in dry.stderr
+    real = run_cli(*arguments, "--rejects", str(tmp_path / "rejects.csv"))
+    assert "3 rows, 2 new events, 3 already there, 1 rejected" in real.stdout
+
+
+def test_a_rehearsal_knows_an_id_again_in_a_later_batch() -> None:
+    rehearsal = Rehearsal()
+    taken = [rehearsal(_events(names)) for names in ("aba", "aba", "ca")]
+    assert [(each.accepted, each.duplicates) for each in taken] == [(2, 1), (0, 3), (1, 1)]
+
+
+def _events(names: str) -> pa.Table:
+    at = datetime.datetime(2021, 2, 1, tzinfo=datetime.UTC)
+    rows = [{"id": str(uuid.UUID(int=ord(name))), "event_type": "x.y", "event_data": "{}", "created_at": at} for name in names]
+    return pa.Table.from_pylist(rows, schema=events.BATCH_SCHEMA)
 
 
 def test_an_import_can_be_interrupted_and_run_again(

@@ -89,6 +89,41 @@ def test_a_constant_that_the_event_type_does_not_take_is_refused() -> None:
     assert told == [(4, "resolved must be a boolean, not 'yes'; direction must be one of inbound, outbound, not 'in'")]
 
 
+def test_an_event_type_that_is_mistyped_is_refused_with_its_line_unless_it_is_meant() -> None:
+    told = mistakes(GOOD.replace("type: call.completed", "type: call.completd"))
+    assert told == [(4, "'call.completd' is not a known event type; did you mean 'call.completed'? If not, add `custom: true`")]
+    meant = load(GOOD.replace("type: call.completed", "type: lead.contracted\n    custom: true"))
+    assert (meant.events[0].type, meant.notes()) == ("lead.contracted", ())
+
+
+@pytest.mark.parametrize("name", ["lead.stage_exited", "task.created", "call.missed", "lead.qualified", "order.shipped"])
+def test_an_event_type_of_ones_own_is_not_taken_for_a_mistyped_one(name: str) -> None:
+    assert load(GOOD.replace("call.completed", name)).events[0].type == name
+
+
+def test_a_field_that_no_metric_reads_is_noted_in_a_whole_sentence() -> None:
+    told = load(GOOD.replace("duration_seconds:", "duration_second:")).notes()
+    assert told == (
+        "call.completed does not know the field 'duration_second'; it is kept, but no metric reads it; "
+        "did you mean 'duration_seconds'?",
+    )
+
+
+STAGES = """\
+events:
+  - {type: lead.stage_entered, id: Call Id, when: Date, data: {lead_id: Call Id, stage: {value: demo}}}
+  - {type: lead.stage_entered, id: Call Id, when: Time, data: {lead_id: Call Id, stage: {value: offer}}}
+"""
+
+
+def test_events_of_one_type_that_get_the_same_id_are_noted() -> None:
+    assert load(STAGES).notes() == (
+        "2 events of type lead.stage_entered have the same `id`: a row that becomes more than one of them keeps only one. "
+        "Add to each `id` what tells it from the others.",
+    )
+    assert load(STAGES.replace("id: Call Id, when: Time", "id: [Call Id, Time], when: Time")).notes() == ()
+
+
 def test_an_event_without_a_time_is_refused() -> None:
     assert "`when` is missing for call.completed" in mistakes(GOOD.split("\n", 1)[1])[0][1]
 

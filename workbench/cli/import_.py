@@ -84,7 +84,7 @@ def _import(what: Path | DatabaseQuery, mapping_file: Path, tenant_id: str, reje
     with opened() as workbench:
         tenant = workbench.tenant(tenant_id)
         for note in mapping.notes():
-            click.echo(f"Note: {mapping_file}: {note}.", err=True)
+            click.echo(f"Note: {mapping_file}: {note}", err=True)
         if dry_run:
             return _run(source, mapping, tenant.timezone, importers.Rehearsal(), None)
         lake = workbench.lake(tenant)
@@ -190,7 +190,8 @@ def _told(problem: dict[str, Any]) -> str:
 def _headline(summary: Summary, dry_run: bool) -> str:
     rejected = f"{summary.rejected_rows:,} rejected"
     if dry_run:
-        return f"{summary.rows:,} rows would give {summary.accepted:,} events, {rejected}. Nothing was written."
+        repeated = f"{summary.duplicates:,} with an id that came before, " if summary.duplicates else ""
+        return f"{summary.rows:,} rows would give {summary.accepted:,} events, {repeated}{rejected}. Nothing was written."
     return (
         f"{summary.rows:,} rows, {summary.accepted:,} new events, {summary.duplicates:,} already there, {rejected}, "
         f"in {summary.seconds:.1f} s."

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench import events
+from workbench import capture
 from workbench.importers.conversion import Converted, Converter, problems_table
 from workbench.importers.mapping import Mapping
 from workbench.importers.rejects import RejectsFile
@@ -21,39 +22,8 @@ from workbench.importers.sources import Chunk, Source
 from workbench.queries import query
 
 _SHOWN = 3
-_LIMITS = {
-    "event_type_pattern": events.EVENT_TYPE_PATTERN,
-    "max_bytes": events.MAX_EVENT_DATA_BYTES,
-    "max_text": events.MAX_TEXT_LENGTH,
-}
-
-
-class Refused(Protocol):
-    """An event that the sink refused: its row in the batch, from 0, and why."""
-
-    @property
-    def position(self) -> int: ...
-    @property
-    def field(self) -> str: ...
-    @property
-    def value(self) -> str | None: ...
-    @property
-    def reason(self) -> str: ...
-
-
-class Taken(Protocol):
-    """What a sink made of a batch; capture.Captured is one."""
-
-    @property
-    def accepted(self) -> int: ...
-    @property
-    def duplicates(self) -> int: ...
-    @property
-    def rejects(self) -> tuple[Refused, ...]: ...
-
-
 #: Takes a batch of events (events.BATCH_SCHEMA), all of it or, on an error, nothing of it.
-Sink = Callable[[pa.Table], Taken]
+Sink = Callable[[pa.Table], capture.Captured]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,41 +84,26 @@ def run(
 
 
 class Rehearsal:
-    """A sink that checks events as capture would, and keeps nothing: `accepted` are those it would not refuse."""
+    """A sink that takes what capture would take into an empty lake, and keeps nothing but the ids, in memory."""
 
     def __init__(self) -> None:
         self._connection = duckdb.connect()
-        self._connection.register("contract", events.contract())
+        self._connection.execute(query("import/ids").sql)
 
-    def __call__(self, batch: pa.Table) -> Taken:
-        positions = pa.array(range(batch.num_rows), pa.int64())
-        self._connection.register("batch", batch.append_column("position", positions))
-        check = query("capture/problems")
-        rows = self._connection.execute(check.sql, check.bind(_LIMITS)).fetchall()
-        rejects = tuple(_Refused(position=position, field=field, value=value, reason=why) for position, field, value, why in rows)
-        refused = len({reject.position for reject in rejects})
-        return _Taken(accepted=batch.num_rows - refused, duplicates=0, rejects=rejects)
+    def __call__(self, batch: pa.Table) -> capture.Captured:
+        rejects = capture.problems(self._connection, batch)
+        good = np.ones(batch.num_rows, dtype=np.bool_)
+        good[[reject.position for reject in rejects]] = False
+        self._connection.register("good", batch.select(["id"]).filter(pa.array(good)))
+        row = self._connection.execute(query("import/new_ids").sql).fetchone()
+        accepted = int(row[0]) if row else 0
+        return capture.Captured(accepted=accepted, duplicates=int(good.sum()) - accepted, rejects=rejects)
 
 
 def order_warnings(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Leads of `analytics_events` that were converted before they were created or contacted: kept, but worth a look."""
     rows = connection.execute(query("import/order_warnings").sql).fetchall()
     return {f"lead won before it was {what}, for example {example}": int(leads) for what, leads, example in rows}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Refused:
-    position: int
-    field: str
-    value: str | None
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Taken:
-    accepted: int
-    duplicates: int
-    rejects: tuple[_Refused, ...]
 
 
 def _until(stop: Callable[[], bool], chunks: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -199,7 +154,7 @@ class _Import:
             first_problems=tuple(self._first_problems),
         )
 
-    def _refused(self, converted: Converted, rejects: tuple[Refused, ...]) -> pa.Table:
+    def _refused(self, converted: Converted, rejects: tuple[capture.Reject, ...]) -> pa.Table:
         positions = pa.array([reject.position for reject in rejects], pa.int64())
         lines = converted.lines.take(positions).to_pylist()
         types = converted.batch.column("event_type").take(positions).to_pylist()

@@ -6,7 +6,9 @@ known, the file is checked against them, and its SQL expressions against the dat
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +82,9 @@ def _zone(name: str) -> str:
 def _listed(given: Any) -> Any:
     return [given] if isinstance(given, str) else given
 
+
+#: How like a known event type one's own may be before it counts as mistyped; one letter more, less or other is above it.
+_MISTYPED = 0.88
 
 #: Formats of times that are counted since 1970 in UTC, and how many of their units make a second.
 EPOCHS = {"epoch": 1, "epoch_ms": 1000}
@@ -193,8 +198,9 @@ class DataField(Choice):
 
 
 class Event(Keys):
-    """One kind of event that a row may become."""
+    """One kind of event that a row may become. `custom` says that a type which looks like a known one is meant as it stands."""
 
+    custom: bool = False
     type: str
     id: Key
     when: When | None = None
@@ -204,10 +210,14 @@ class Event(Keys):
 
     @field_validator("type")
     @classmethod
-    def _type_name(cls, name: str) -> str:
+    def _type_name(cls, name: str, info: ValidationInfo) -> str:
         if not re.fullmatch(events.EVENT_TYPE_PATTERN, name):
             raise ValueError(
                 f"{name!r} is not an event type: small letters, digits, dots and underscores, a letter first, up to 64"
+            )
+        if not info.data.get("custom") and (known := _mistyped(name)):
+            raise ValueError(
+                f"{name!r} is not a known event type; did you mean {known!r}? If not, add `custom: true` to the event"
             )
         return name
 
@@ -264,8 +274,8 @@ class Mapping(Keys):
         return self
 
     def notes(self) -> tuple[str, ...]:
-        """What is allowed, but probably not meant."""
-        return tuple(note for event in self.events for note in _notes(event))
+        """What is allowed, but probably not meant, in sentences."""
+        return (*_same_ids(self.events), *(note for event in self.events for note in _notes(event)))
 
 
 def read(path: Path) -> documents.Document:
@@ -295,15 +305,32 @@ def validated(document: documents.Document, columns: tuple[str, ...] | None = No
     return documents.validate(document, Mapping, InvalidMapping, context)
 
 
+def _mistyped(name: str) -> str | None:
+    """The known event type that the name of an unknown one is but a slip away from."""
+    names = [each.name for each in events.EVENT_TYPES]
+    close = [] if name in names else difflib.get_close_matches(name, names, n=1, cutoff=_MISTYPED)
+    return close[0] if close else None
+
+
+def _same_ids(given: list[Event]) -> list[str]:
+    """Events of one type that get the same id from a row: the lake keeps an id once."""
+    times = Counter((event.type, event.id.sql, *event.id.columns) for event in given)
+    return [
+        f"{many} events of type {name} have the same `id`: a row that becomes more than one of them keeps only one. "
+        "Add to each `id` what tells it from the others."
+        for (name, *_), many in times.items()
+        if many > 1
+    ]
+
+
 def _notes(event: Event) -> list[str]:
     known = events.event_type(event.type)
     if known is None:
-        names = [each.name for each in events.EVENT_TYPES]
-        close = _close(event.type, names)
+        close = "" if event.custom else _close(event.type, [each.name for each in events.EVENT_TYPES])
         return [f"{event.type} is not a known event type{close}"] if close else []
     fields = {field.name for field in known.fields}
     return [
-        f"{event.type} does not know the field {name!r}{_close(name, fields)}; it is kept, but no metric reads it"
+        f"{event.type} does not know the field {name!r}; it is kept, but no metric reads it{_close(name, fields) or '.'}"
         for name in event.data
         if name not in fields
     ]

@@ -1,0 +1,2 @@
+-- Where a rehearsal keeps the ids that have come.
+create table ids (id uuid)
