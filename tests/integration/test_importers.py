@@ -265,6 +265,25 @@ def test_a_json_key_that_comes_late_or_only_sometimes_is_a_column_too(
     assert len(set(sink.times())) == 1
 
 
+def test_a_json_key_is_one_column_in_whatever_case_it_comes_and_loses_no_value(
+    run: Callable[..., Summary], sink: Kept, rejects: Path, tmp_path: Path
+) -> None:
+    lines = ['{"id": 1, "N": "a"}', '{"ID": 2, "n": "b"}', '{"id": 3, "n": "c", "N": "c"}', '{"id": 4, "N": "d", "n": "e"}']
+    (tmp_path / "cases.ndjson").write_text("\n".join(lines))
+    told = run(tmp_path / "cases.ndjson", "events: [{type: x.y, id: id, when: {sql: \"'2021-01-01'\"}, data: {id: id, n: N}}]")
+    assert sink.data("x.y") == [{"id": "1", "n": "a"}, {"id": "2", "n": "b"}, {"id": "3", "n": "c"}]
+    assert rejected(rejects) == [(4, "", lines[3], "has 'N' and 'n' with different values, which are one column")]
+    assert told.rows == 4
+
+
+def test_json_columns_stand_in_the_order_in_which_they_appear(tmp_path: Path) -> None:
+    names = [f"k{number}" for number in range(300)]
+    (tmp_path / "wide.ndjson").write_text("".join(json.dumps({name: 1, "at": "2021-01-01"}) + "\n" for name in names))
+    (tmp_path / "mapping.yaml").write_text("events: [{type: x.y, id: k0, when: at, data: {}}]")
+    source, _ = importers.opened(tmp_path / "wide.ndjson", tmp_path / "mapping.yaml")
+    assert source.columns == ("k0", "at", *names[1:])
+
+
 def test_a_json_list_may_be_one_long_line_and_start_with_a_mark(run: Callable[..., Summary], tmp_path: Path) -> None:
     row = ROWS[0] | {"note": "x" * 1000}
     (tmp_path / "long.json").write_text(json.dumps([row | {"id": str(number)} for number in range(20_000)]), encoding="utf-8-sig")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
-from duckdb import ColumnExpression, ConstantExpression, FunctionExpression
+from duckdb import CaseExpression, CoalesceOperator, ColumnExpression, ConstantExpression, Expression, FunctionExpression
 
 from workbench.errors import InvalidSource
 from workbench.importers.delimited import Layout, read
@@ -20,6 +19,11 @@ from workbench.importers.text import MAX_LINE_BYTES, examine
 #: Divides nothing: JSON may not hold it, so that a line is read as one cell.
 _NO_DELIMITER = "\x1f"
 _NO_OBJECT = "is not a JSON object"
+_TWO_VALUES = "has {} with different values, which are one column"
+
+#: The columns in the order in which their keys first appear, each with the spellings of its key: SQL tells columns apart by more
+#: than case.
+Spellings = dict[str, tuple[str, ...]]
 
 
 def open_ndjson(path: Path, options: SourceOptions) -> Source:
@@ -40,10 +44,12 @@ def open_json(path: Path, options: SourceOptions) -> Source:
 
 
 def _source(path: Path, described: str, records: Callable[[], Iterator[Chunk]]) -> Source:
-    columns = _keys(records())
-    if not columns:
+    spellings = _spellings(records())
+    if not spellings:
         raise InvalidSource(f"{path} holds no JSON objects; it must be a list of objects, or one object a line.")
-    return Source(name=str(path), described=described, columns=columns, chunks=lambda: _cells(records(), columns))
+    return Source(
+        name=str(path), described=described, columns=tuple(spellings), chunks=lambda: _cells(records(), list(spellings.values()))
+    )
 
 
 def _lines(path: Path, layout: Layout) -> Iterator[Chunk]:
@@ -68,42 +74,54 @@ def _array(path: Path) -> Iterator[Chunk]:
         raise InvalidSource(f"{path} is not a list of JSON objects: {str(error).splitlines()[0]}") from None
 
 
-def _keys(records: Iterator[Chunk]) -> tuple[str, ...]:
-    """Every key of every object, in the order of their first appearance; SQL tells columns apart by more than case."""
+def _spellings(records: Iterator[Chunk]) -> Spellings:
     connection = locked_connection()
-    keys: dict[str, str] = {}
+    keys = FunctionExpression("json_keys", FunctionExpression("valid_record", ColumnExpression("record")))
+    found: dict[str, dict[str, None]] = {}
     for chunk in records:
-        valid = FunctionExpression("valid_record", ColumnExpression("record"))
-        distinct = connection.from_arrow(chunk.table).select(FunctionExpression("json_keys", valid).alias("keys")).distinct()
-        for (found,) in distinct.fetchall():
-            for key in filter(str.strip, found or ()):
-                keys.setdefault(key.lower(), key)
-    return tuple(keys.values())
+        rows = connection.from_arrow(chunk.table.append_column("line", chunk.lines)).select(keys.alias("keys"), "line")
+        first = rows.aggregate([ColumnExpression("keys"), FunctionExpression("min", ColumnExpression("line"))], "keys")
+        for names, _ in sorted(first.fetchall(), key=lambda row: row[1]):
+            for name in filter(str.strip, names or ()):
+                found.setdefault(name.lower(), {})[name] = None
+    return {next(iter(names)): tuple(names) for names in found.values()}
 
 
-def _cells(records: Iterator[Chunk], columns: tuple[str, ...]) -> Iterator[Chunk]:
+def _cells(records: Iterator[Chunk], spellings: list[tuple[str, ...]]) -> Iterator[Chunk]:
     connection = locked_connection()
     record = ColumnExpression("record")
-    cells = [FunctionExpression("json_extract_string", record, ConstantExpression(_pointer(key))).alias(key) for key in columns]
+    cells = [_cell(names).alias(names[0]) for names in spellings]
     for chunk in records:
-        rows = chunk.table.append_column("line", chunk.lines)
-        valid = connection.from_arrow(rows).select(
-            "line", FunctionExpression("valid_record", record).alias("record"), record.alias("text")
-        )
-        table = valid.filter(record.isnotnull()).select("line", *cells).to_arrow_table()
-        bad = valid.filter(record.isnull()).select("line", "text").fetchall()
-        unreadable = tuple(_unreadable(line, text) for line, text in bad if text and text.strip())
+        rows = connection.from_arrow(chunk.table.append_column("line", chunk.lines))
+        read = rows.select("line", FunctionExpression("valid_record", record).alias("record"), record.alias("text"))
+        judged = read.select("line", "record", "text", _reason(spellings).alias("reason"))
+        table = judged.filter(ColumnExpression("reason").isnull()).select("line", *cells).to_arrow_table()
+        bad = judged.filter(ColumnExpression("reason").isnotnull()).select("line", "text", "reason").fetchall()
+        unreadable = tuple(Unreadable(line=line, value=text, reason=why) for line, text, why in bad if text and text.strip())
         lines = table.column(0).combine_chunks()
         yield Chunk(
-            table=table.remove_column(0).rename_columns(list(columns)),
+            table=table.remove_column(0).rename_columns([names[0] for names in spellings]),
             lines=lines,
             unreadable=chunk.unreadable + unreadable,
             share=chunk.share,
         )
 
 
-def _unreadable(line: int, text: Any) -> Unreadable:
-    return Unreadable(line=line, value=str(text), reason=_NO_OBJECT)
+def _cell(names: tuple[str, ...]) -> Expression:
+    return CoalesceOperator(*map(_member, names)) if len(names) > 1 else _member(names[0])
+
+
+def _reason(spellings: list[tuple[str, ...]]) -> Expression:
+    """Why a record is no row, null where it is one: a key in two spellings may have only one value."""
+    reason = CaseExpression(ColumnExpression("record").isnull(), ConstantExpression(_NO_OBJECT))
+    for names in (each for each in spellings if len(each) > 1):
+        values = FunctionExpression("list_unique", FunctionExpression("list_value", *map(_member, names)))
+        reason = reason.when(values > 1, ConstantExpression(_TWO_VALUES.format(" and ".join(map(repr, names)))))
+    return reason
+
+
+def _member(key: str) -> Expression:
+    return FunctionExpression("json_extract_string", ColumnExpression("record"), ConstantExpression(_pointer(key)))
 
 
 def _pointer(key: str) -> str:
