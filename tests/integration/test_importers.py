@@ -26,7 +26,7 @@ import yaml
 from workbench import events, importers
 from workbench.capture import Captured
 from workbench.cli.context import Workbench
-from workbench.errors import BadInput, InvalidMapping, InvalidSource
+from workbench.errors import BadInput, BrokenInstallation, InvalidMapping, InvalidSource
 from workbench.importers import Progress, Rehearsal, Summary
 from workbench.lake import Lake
 
@@ -534,6 +534,57 @@ def test_a_file_that_is_no_rejects_file_is_not_overwritten(run: Callable[..., Su
     with pytest.raises(BadInput, match="is not a rejects file"):
         run(HEADER + ROW)
     assert rejects.read_text() == "precious\n"
+
+
+def test_an_endless_file_is_no_rejects_file_and_is_not_read_to_its_end(run: Callable[..., Summary], rejects: Path) -> None:
+    with rejects.open("wb") as file:
+        file.truncate(8 * 1024**4)  # a hole without a line end: no disk, but eight terabytes to read
+    with pytest.raises(BadInput, match="is not a rejects file"):
+        run(HEADER + ROW)
+
+
+def test_a_rejects_file_that_a_full_disk_cut_short_is_replaced(run: Callable[..., Summary], rejects: Path) -> None:
+    for left in ("", '"line","col'):
+        rejects.write_text(left)
+        assert run(HEADER + ROW.replace("09:15", "soon")).rejects == rejects
+        assert len(rejected(rejects)) == 2
+
+
+def test_a_place_where_rejects_cannot_be_written_is_told_before_anything_is_imported(
+    run: Callable[..., Summary], sink: Kept, rejects: Path
+) -> None:
+    rejects.parent.rmdir()
+    with pytest.raises(BadInput, match="there is no folder"):
+        run(HEADER + ROW)
+    assert sink.events == {}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_told_and_what_is_in_stays(run: Callable[..., Summary], sink: Kept, tmp_path: Path) -> None:
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(CALLS)
+    calls = tmp_path / "calls.csv"
+    calls.write_text(HEADER + ROW + ROW.replace("09:15", "soon"))
+    source, checked = importers.opened(calls, mapping)
+    with pytest.raises(BadInput, match=r"/dev/full cannot be written: No space left on device\. What is in stays"):
+        importers.run(source, checked, "UTC", sink, rejects_path=Path("/dev/full"))
+    assert len(sink.events) == 2
+    assert run(calls).duplicates == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_sink_that_finds_no_room_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mapping.yaml").write_text(CALLS)
+    (tmp_path / "calls.csv").write_text(HEADER + ROW)
+    source, checked = importers.opened(tmp_path / "calls.csv", tmp_path / "mapping.yaml")
+
+    def full(batch: pa.Table) -> Captured:
+        with Path("/dev/full").open("wb", buffering=0) as file:
+            file.write(b"x")
+        return Captured(accepted=0, duplicates=0, rejects=())
+
+    with pytest.raises(BrokenInstallation, match="no space left on the disk"):
+        importers.run(source, checked, "UTC", full)
 
 
 def test_the_rejects_of_an_earlier_import_are_gone_once_the_file_is_mended(run: Callable[..., Summary], rejects: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench import capture
+from workbench.errors import BrokenInstallation
 from workbench.importers.conversion import Converted, Converter, problems_table
 from workbench.importers.mapping import Mapping
 from workbench.importers.rejects import RejectsFile
@@ -22,6 +26,7 @@ from workbench.importers.sources import Chunk, Source
 from workbench.queries import query
 
 _SHOWN = 3
+_NO_SPACE = os.strerror(errno.ENOSPC)
 #: Takes a batch of events (events.BATCH_SCHEMA), all of it or, on an error, nothing of it.
 Sink = Callable[[pa.Table], capture.Captured]
 
@@ -69,8 +74,9 @@ def run(
 ) -> Summary:
     """Imports a source whose columns the mapping was checked against; `timezone` is that of times without one.
 
-    After each chunk `progress` is told, and `stop` asked. Raises InvalidSource where the source cannot be read on; what the
-    sink has taken by then stays, and importing again adds only what is missing.
+    After each chunk `progress` is told, and `stop` asked. Raises InvalidSource where the source cannot be read on,
+    BadInput where the rejects cannot be written, and BrokenInstallation where the disk is full; what the sink has taken by then
+    stays, and importing again adds only what is missing.
     """
     import_ = _Import(Converter(mapping, source.columns, timezone), sink)
     started = time.monotonic()
@@ -113,6 +119,19 @@ def _until(stop: Callable[[], bool], chunks: Iterator[Chunk]) -> Iterator[Chunk]
             return
 
 
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    """A disk that is full, be it the lake's or the one of DuckDB's temporary files, told as what it is."""
+    try:
+        yield
+    except (OSError, duckdb.Error) as error:
+        if _NO_SPACE not in str(error):
+            raise
+        raise BrokenInstallation(
+            "There is no space left on the disk. What is in stays; make room and run the same import again for the rest."
+        ) from None
+
+
 class _Import:
     """The running sums of an import."""
 
@@ -127,8 +146,9 @@ class _Import:
 
     def take(self, chunk: Chunk) -> pa.Table:
         """Imports a chunk and gives its problems, those of the sink included."""
-        converted = self._converter.convert(chunk)
-        taken = self._sink(converted.batch)
+        with _room():
+            converted = self._converter.convert(chunk)
+            taken = self._sink(converted.batch)
         problems = pa.concat_tables([converted.problems, self._refused(converted, taken.rejects)])
         self.rows += chunk.table.num_rows + len(chunk.unreadable)
         self.accepted += taken.accepted
