@@ -624,6 +624,101 @@ def test_a_suggestion_is_valid_and_imports_as_it_stands(
     assert event_type in {event["event_type"] for event in sink.events.values()}
 
 
+def test_an_odd_cell_does_not_keep_a_suggestion_back_and_is_named(
+    run: Callable[..., Summary], sink: Kept, rejects: Path, tmp_path: Path
+) -> None:
+    rows = [
+        "Call Id,Start,Rating",
+        *(f"{number},2021-02-01 10:{number:02},4" for number in range(38)),
+        "38,n/a,4",
+        "39,TBD,great",
+    ]
+    (tmp_path / "x.csv").write_text("\n".join(rows))
+    suggestion = importers.suggested(tmp_path / "x.csv")
+    assert "Does not fit: 'n/a', 'TBD' in Start; 'great' in Rating." in suggestion.replace("\n# ", " ")
+    run(tmp_path / "x.csv", suggestion)
+    assert len(sink.data("call.completed")) == 38
+    assert {row[2] for row in rejected(rejects)} == {"n/a", "TBD", "great"}
+
+
+def test_too_many_odd_cells_are_no_column_of_times(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a\n" + "2021-02-01 10:00\n" * 37 + "never\n" * 3)
+    with pytest.raises(InvalidSource, match="no column looks like a date"):
+        importers.suggested(tmp_path / "x.csv")
+
+
+def test_the_few_days_that_are_no_months_decide_which_is_which(tmp_path: Path) -> None:
+    days = ["02/03/2021"] * 59 + ["02/13/2021"]
+    (tmp_path / "x.csv").write_text("call id,at\n" + "".join(f"{number},{day}\n" for number, day in enumerate(days)))
+    suggestion = importers.suggested(tmp_path / "x.csv")
+    assert 'format: "%m/%d/%Y"' in suggestion
+    assert "Day first or month first?" not in suggestion
+
+
+@pytest.mark.parametrize(("time", "name"), [("1612173600", "epoch"), ("1612173600.25", "epoch"), ("1612173600000", "epoch_ms")])
+def test_times_that_are_counted_are_suggested_as_such(
+    time: str, name: str, run: Callable[..., Summary], sink: Kept, tmp_path: Path
+) -> None:
+    (tmp_path / "x.csv").write_text(f"Call Id,Phone,Started\n1612173601,1612173602,{time}\n")
+    suggestion = importers.suggested(tmp_path / "x.csv")
+    assert f'when: {{column: Started, format: "{name}"}}' in suggestion
+    run(tmp_path / "x.csv", suggestion)
+    assert [f"{at:%Y-%m-%d %H:%M}" for at in sink.times()] == ["2021-02-01 10:00"]
+    assert sink.data("call.completed")[0]["call_id"] == "1612173601"
+
+
+@pytest.mark.parametrize("number", ["9612173600", "161217360", "0612173600", "161217360000"])
+def test_other_numbers_are_not_taken_for_times(number: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(f"a,b\nx,{number}\n")
+    with pytest.raises(InvalidSource, match="no column looks like a date"):
+        importers.suggested(tmp_path / "x.csv")
+
+
+def test_a_lead_with_two_dates_of_the_same_meaning_is_created_once(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("lead_id,created_at,updated_at\n1,2021-02-01,2021-02-02\n")
+    suggestion = importers.suggested(tmp_path / "x.csv")
+    assert suggestion.count("type: lead.created") == 1
+    assert "# Not used: updated_at" in suggestion
+
+
+@pytest.fixture
+def covered(tmp_path: Path) -> Path:
+    """A workbook with a cover before the sheet of calls, which has a title above its header."""
+    book = openpyxl.Workbook()
+    book.active.title = "Cover"
+    book.active.append(["Monthly report"])
+    calls = book.create_sheet("All calls")
+    for row in (["Calls"], [], ["Call Id", "Start"], [1, datetime.datetime(2021, 2, 1, 10)]):
+        calls.append(row)
+    book.save(tmp_path / "covered.xlsx")
+    return tmp_path / "covered.xlsx"
+
+
+def test_where_detection_fails_the_sheets_are_named_and_a_mapping_tells_where_to_look(
+    run: Callable[..., Summary], sink: Kept, covered: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidSource, match=r"the sheet 'Cover' of an Excel workbook, beside 'All calls'.* has no rows"):
+        importers.suggested(covered)
+    (tmp_path / "where.yaml").write_text("source: {sheet: All calls, header: 3}\n")
+    suggestion = importers.suggested(covered, tmp_path / "where.yaml")
+    assert run(covered, suggestion).accepted == 1
+    assert sink.times() == [datetime.datetime(2021, 2, 1, 10, tzinfo=datetime.UTC)]
+
+
+def test_a_suggestion_keeps_what_was_said_of_the_source(run: Callable[..., Summary], sink: Kept, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes("Anrufe\nCall Id#Start#Agent\n1#2021-02-01 10:00#Zoë\n".encode("cp1252"))
+    (tmp_path / "where.yaml").write_text("source: {header: 2, delimiter: '#', encoding: cp1252}\n")
+    suggestion = importers.suggested(tmp_path / "x.csv", tmp_path / "where.yaml")
+    assert run(tmp_path / "x.csv", suggestion).rejected_rows == 0
+    assert {event["user_id"] for event in sink.events.values()} == {"Zoë"}
+
+
+def test_a_wrong_word_on_the_source_is_told_before_anything_is_suggested(covered: Path, tmp_path: Path) -> None:
+    (tmp_path / "where.yaml").write_text("source:\n  shet: All calls\n")
+    with pytest.raises(InvalidMapping, match=r"where\.yaml:2: unknown key 'shet'; did you mean 'sheet'\?$"):
+        importers.suggested(covered, tmp_path / "where.yaml")
+
+
 def test_a_stream_without_end_is_read_piece_by_piece(run: Callable[..., Summary], sink: Kept, tmp_path: Path) -> None:
     """A quote that is never closed must not gather the rest of a large file in memory."""
     path = tmp_path / "open.csv"

@@ -91,7 +91,9 @@ def test_a_constant_that_the_event_type_does_not_take_is_refused() -> None:
 
 def test_an_event_type_that_is_mistyped_is_refused_with_its_line_unless_it_is_meant() -> None:
     told = mistakes(GOOD.replace("type: call.completed", "type: call.completd"))
-    assert told == [(4, "'call.completd' is not a known event type; did you mean 'call.completed'? If not, add `custom: true`")]
+    assert told == [
+        (4, "'call.completd' is not a known event type; did you mean 'call.completed'? If not, add `custom: true` to the event")
+    ]
     meant = load(GOOD.replace("type: call.completed", "type: lead.contracted\n    custom: true"))
     assert (meant.events[0].type, meant.notes()) == ("lead.contracted", ())
 

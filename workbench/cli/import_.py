@@ -27,7 +27,11 @@ INTERRUPTED = 130
 @click.option(
     "--mapping", "mapping_file", type=click.Path(path_type=Path), help="Which rows become which events (docs/mapping.md)."
 )
-@click.option("--suggest", is_flag=True, help="Print a mapping guessed from the columns, and import nothing.")
+@click.option(
+    "--suggest",
+    is_flag=True,
+    help="Print a mapping guessed from the columns, and import nothing. Of a --mapping, its `source` is heeded.",
+)
 @click.option("--dry-run", is_flag=True, help="Check and convert everything, show the first events, and write nothing.")
 @click.option(
     "--rejects", type=click.Path(path_type=Path), help="Where refused rows are listed. [default: NAME.rejects.csv here]"
@@ -54,7 +58,7 @@ def command(
 
     what = _what(file, url, query)
     if suggest:
-        click.echo(importers.suggested(what), nl=False)
+        click.echo(importers.suggested(what, mapping_file), nl=False)
         return
     if tenant_id is None or mapping_file is None:
         raise click.UsageError("An import needs --tenant and --mapping; --suggest prints a mapping to start from.")

@@ -52,9 +52,13 @@ def opened(what: Path | DatabaseQuery, mapping_file: Path) -> tuple[Source, Mapp
     return source, mappings.validated(document, source.columns)
 
 
-def suggested(what: Path | DatabaseQuery) -> str:
-    """A mapping file for it, guessed from its columns and first rows."""
-    return suggest(_source(what, SourceOptions()))
+def suggested(what: Path | DatabaseQuery, mapping_file: Path | None = None) -> str:
+    """A mapping file for it, guessed from its columns and first rows; of a mapping file that is given, `source` is heeded.
+
+    Raises InvalidMapping and InvalidSource.
+    """
+    options = mappings.source_options(mappings.read(mapping_file)) if mapping_file else SourceOptions()
+    return suggest(_source(what, options), options)
 
 
 def _source(what: Path | DatabaseQuery, options: SourceOptions) -> Source:

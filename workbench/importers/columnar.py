@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import warnings
 from collections.abc import Iterator
@@ -57,18 +58,18 @@ def _as_text(name: str, kind: Any) -> duckdb.Expression:
 
 def open_workbook(path: Path, options: SourceOptions) -> Source:
     """A sheet of an XLSX workbook as a source: the first, or the one that is named. Formulas give their last computed value."""
-    rows = _sheet_rows(path, options)
-    header = [[cell.value for cell in row] for row in islice(rows, max(0, options.header - 1), max(1, options.header))]
-    rows.close()
-    if not header or not any(value is not None for value in header[0]):
-        raise InvalidSource(f"{path} has no header in row {options.header}; there is nothing to import.")
-    names = column_names([None if value is None or not options.header else str(value) for value in header[0]])
-    return Source(
-        name=str(path), described="an Excel workbook", columns=names, chunks=lambda: _sheet_chunks(path, options, names)
-    )
+    with _sheet(path, options) as sheet:
+        described = _described(sheet)
+        rows = islice(sheet.iter_rows(), max(0, options.header - 1), max(1, options.header))
+        header = next(([cell.value for cell in row] for row in rows), [])
+    if not any(value is not None for value in header):
+        raise InvalidSource(f"{path} ({described}) has no header in row {options.header}; there is nothing to import.")
+    names = column_names([None if value is None or not options.header else str(value) for value in header])
+    return Source(name=str(path), described=described, columns=names, chunks=lambda: _sheet_chunks(path, options, names))
 
 
-def _sheet_rows(path: Path, options: SourceOptions) -> Any:
+@contextlib.contextmanager
+def _sheet(path: Path, options: SourceOptions) -> Iterator[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl tells of styles and filters that it leaves out
@@ -76,20 +77,34 @@ def _sheet_rows(path: Path, options: SourceOptions) -> Any:
             names = book.sheetnames
             if options.sheet is not None and options.sheet not in names:
                 raise InvalidSource(f"{path} has no sheet {options.sheet!r}{did_you_mean(options.sheet, names)}.")
-            yield from book[options.sheet or names[0]].iter_rows()
+            with contextlib.closing(book):
+                yield book[options.sheet or names[0]]
     except InvalidSource:
         raise
     except Exception as error:  # openpyxl raises whatever the broken part of a workbook runs into
         raise InvalidSource(f"{path} is not an Excel workbook that can be read: {error}") from None
 
 
+def _described(sheet: Any) -> str:
+    others = [name for name in sheet.parent.sheetnames if name != sheet.title]
+    return (
+        f"the sheet {sheet.title!r} of an Excel workbook, beside {', '.join(map(repr, others))}"
+        if others
+        else "an Excel workbook"
+    )
+
+
 def _sheet_chunks(path: Path, options: SourceOptions, names: tuple[str, ...]) -> Iterator[Chunk]:
-    numbered = enumerate(_sheet_rows(path, options), 1)
-    body = ((number, [_cell_text(cell) for cell in row]) for number, row in numbered if number > options.header)
+    with _sheet(path, options) as sheet:
+        yield from _chunks_of_rows(sheet.iter_rows(), options, names)
+
+
+def _chunks_of_rows(rows: Iterator[Any], options: SourceOptions, names: tuple[str, ...]) -> Iterator[Chunk]:
+    body = ((number, [_cell_text(cell) for cell in row]) for number, row in enumerate(rows, 1) if number > options.header)
     filled = ((number, cells) for number, cells in body if any(cell is not None for cell in cells))
     while piece := list(islice(filled, _SHEET_ROWS)):
-        rows = [(cells + [None] * len(names))[: len(names)] for _, cells in piece]
-        yield Chunk(table=table_of(names, rows), lines=pa.array([number for number, _ in piece], pa.int64()))
+        table = table_of(names, [(cells + [None] * len(names))[: len(names)] for _, cells in piece])
+        yield Chunk(table=table, lines=pa.array([number for number, _ in piece], pa.int64()))
 
 
 def _cell_text(cell: Any) -> str | None:

@@ -289,13 +289,19 @@ def read(path: Path) -> documents.Document:
     return documents.read(text, str(path), InvalidMapping)
 
 
+class SourceAlone(BaseModel):
+    """The part of the file that is needed before the columns are known."""
+
+    source: SourceOptions = SourceOptions()
+
+
 def source_options(document: documents.Document) -> SourceOptions:
-    """Its `source` alone, which is needed before the columns are known. Raises InvalidMapping with all mistakes of the file."""
-    given = document.value.get("source") if isinstance(document.value, dict) else None
+    """Its `source` alone; the file may have no events yet. Raises InvalidMapping with all mistakes that it has so far."""
     try:
-        return SourceOptions.model_validate(given or {})
+        return SourceAlone.model_validate(document.value or {}).source
     except ValueError:
-        documents.validate(document, Mapping, InvalidMapping)
+        whole = isinstance(document.value, dict) and "events" in document.value
+        documents.validate(document, Mapping if whole else SourceAlone, InvalidMapping)
         raise
 
 

@@ -11,13 +11,15 @@ from pathlib import Path
 from workbench import documents
 from workbench.errors import InvalidMapping, InvalidSource
 from workbench.importers.expressions import quoted
-from workbench.importers.guesses import Column, Time, roles, times
-from workbench.importers.mapping import validated
+from workbench.importers.guesses import Column, Time, misfits, roles, times
+from workbench.importers.mapping import EPOCHS, SourceOptions, validated
 from workbench.importers.sources import Source
 
 _SAMPLE_ROWS = 300
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _]*")
 _NOT_PLAIN = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+_ELSEWHERE = "If the rows are elsewhere, say so under `source:` in a file, as in `source: {header: 3}`, and add --mapping FILE"
+_SHOWN = 3
 _WON = r"won|closed|convert|conversion|sale|sold"
 _LOST = r"lost|dropped|churn"
 
@@ -34,8 +36,8 @@ class _Guess:
     where: str | None = None
 
 
-def suggest(source: Source) -> str:
-    """The text of a mapping file for the source.
+def suggest(source: Source, options: SourceOptions) -> str:
+    """The text of a mapping file for the source, which was opened with `options`; the file says them again.
 
     Raises InvalidSource where it has no rows to guess from, or none of its columns looks like a time.
     """
@@ -44,10 +46,10 @@ def suggest(source: Source) -> str:
     when = times(columns, set(found.values()))
     if not when:
         raise InvalidSource(
-            f"{source.name}: no column looks like a date or time, so no mapping can be guessed. Its columns are "
-            f"{', '.join(map(repr, source.columns))}; docs/mapping.md tells how to write one."
+            f"{source.name} ({source.described}): no column looks like a date or time, so no mapping can be guessed. Its columns "
+            f"are {', '.join(map(repr, source.columns))}. {_ELSEWHERE}; docs/mapping.md tells how to write one."
         )
-    text = _text(source, columns, found, when)
+    text = _text(source, options, columns, found, when)
     validated(documents.read(text, "the suggested mapping", InvalidMapping), source.columns)
     return text
 
@@ -55,7 +57,7 @@ def suggest(source: Source) -> str:
 def _sample(source: Source) -> list[Column]:
     first = next(source.chunks(), None)
     if first is None or not first.table.num_rows:
-        raise InvalidSource(f"{source.name} has no rows to guess a mapping from.")
+        raise InvalidSource(f"{source.name} ({source.described}) has no rows to guess a mapping from. {_ELSEWHERE}.")
     rows = first.table.slice(0, _SAMPLE_ROWS * 10)
     filled = {
         name: [value.strip() for value in rows.column(name).to_pylist() if value and value.strip()] for name in source.columns
@@ -63,16 +65,19 @@ def _sample(source: Source) -> list[Column]:
     return [Column(name=name, values=tuple(values[:_SAMPLE_ROWS])) for name, values in filled.items()]
 
 
-def _text(source: Source, columns: list[Column], found: dict[str, str], when: list[Time]) -> str:
+def _text(source: Source, options: SourceOptions, columns: list[Column], found: dict[str, str], when: list[Time]) -> str:
     guesses = _guesses(columns, found, when)
-    used = set(found.values()) | {name for time in when for name in time.columns}
+    used = set(found.values()) | {name for guess in guesses if guess.when for name in guess.when.columns}
     unused = [name for name in source.columns if name not in used]
     shared = guesses[0].when if all(guess.when == guesses[0].when for guess in guesses) else None
+    odd = misfits(columns, found, [guess.when for guess in guesses if guess.when])
     lines = [
         *_comment(f"Guessed from {Path(source.name).name} ({source.described}). Look it over, then try it with --dry-run."),
         *_comment("A bare name is a column; `sql:` is an expression; `value:` is the same for every row. See docs/mapping.md."),
         *(_comment(f"Not used: {', '.join(unused)}") if unused else []),
+        *(_comment(_told(odd)) if odd else []),
         "",
+        *_source(options),
         *(_when(shared, "") if shared else []),
         *([f"who: {_yaml(found['agent'])}"] if "agent" in found else []),
         "",
@@ -83,11 +88,26 @@ def _text(source: Source, columns: list[Column], found: dict[str, str], when: li
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
+def _told(odd: dict[str, tuple[str, ...]]) -> str:
+    """Cells of the first rows that do not fit the guess."""
+    cells = [
+        f"{', '.join(repr(value[:40]) for value in values[:_SHOWN])}{', …' if len(values) > _SHOWN else ''} in {name}"
+        for name, values in odd.items()
+    ]
+    return f"Does not fit: {'; '.join(cells)}. Such rows will be rejected, unless `rows:` leaves them out."
+
+
+def _source(options: SourceOptions) -> list[str]:
+    given = options.model_dump(exclude_defaults=True)
+    pairs = (f"{key}: {_yaml(value) if isinstance(value, str) else value}" for key, value in given.items())
+    return [f"source: {{{', '.join(pairs)}}}"] if given else []
+
+
 def _guesses(columns: list[Column], found: dict[str, str], when: list[Time]) -> list[_Guess]:
     if found.keys() & {"call", "answered", "duration", "wait", "rating"}:
         return _calls(columns, found, when[0])
     if "lead" in found:
-        return [_lead(found, time, len(when)) for time in when if time.columns] if len(when) < 4 else [_lead(found, when[0], 1)]
+        return _leads(found, when)
     if {"campaign", "spend"} <= found.keys():
         return [_spend(found, when[0])]
     return [_anything(columns, found, when[0])]
@@ -118,6 +138,16 @@ def _calls(columns: list[Column], found: dict[str, str], when: Time) -> list[_Gu
             type="survey.rated", comment="Its rating, where there is one.", id=_names(names), when=when, data=data, where=rated
         ),
     ]
+
+
+def _leads(found: dict[str, str], when: list[Time]) -> list[_Guess]:
+    """What happened to a lead at each of its times, each thing once: its first time of several."""
+    if len(when) > 3:
+        return [_lead(found, when[0], 1)]
+    guesses: dict[str, _Guess] = {}
+    for guess in (_lead(found, time, len(when)) for time in when):
+        guesses.setdefault(guess.type, guess)
+    return list(guesses.values())
 
 
 def _lead(found: dict[str, str], time: Time, dates: int) -> _Guess:
@@ -180,7 +210,7 @@ def _event(guess: _Guess, *, shared: bool) -> list[str]:
 def _when(time: Time, indent: str) -> list[str]:
     notes = (
         []
-        if indent
+        if indent or time.format in EPOCHS
         else _comment("Times are taken to be in the tenant's time zone; `timezone: Europe/Zurich` would say another.")
     )
     if time.ambiguous:
@@ -195,7 +225,7 @@ def _comment(text: str) -> list[str]:
 
 
 def _seconds(column: Column) -> str:
-    return _yaml(column.name) if column.number else f"{{column: {_yaml(column.name)}, as: duration}}"
+    return _yaml(column.name) if column.plain_seconds else f"{{column: {_yaml(column.name)}, as: duration}}"
 
 
 def _names(names: list[str]) -> str:
