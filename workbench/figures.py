@@ -9,6 +9,9 @@ from typing import Literal
 
 from workbench.tables import NOTHING, Format, format_value
 
+#: What the previous values of a headline are of, unless it is told.
+PREVIOUS_PERIOD = "previous period"
+
 STYLE = """
 .wb-figures{display:flex;flex-wrap:wrap;margin:0 -.375rem 1.375rem;font-family:Inter,system-ui,sans-serif;color:#1b2430}
 .wb-figure{display:flex;box-sizing:border-box;flex:0 0 100%;min-width:0;padding:0 .375rem .75rem}
@@ -39,7 +42,7 @@ class Figure:
     """One figure of the headline.
 
     `value` and `previous` (the same figure of the previous period) may be null. `good` is the direction that is an improvement;
-    None where neither is. Percentages are 0-100, times are seconds.
+    None where neither is. Percentages are 0-100, times are seconds. Of a rate or mean, `cases` says how many `value` is of.
     """
 
     label: str
@@ -48,6 +51,7 @@ class Figure:
     previous: float | None = None
     good: Literal["up", "down"] | None = None
     note: str | None = None
+    cases: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,13 +65,14 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Headline:
-    """Figures side by side; what `headline` returns."""
+    """Figures side by side; what `headline` returns. `before` says in words what the previous values are of."""
 
     figures: Sequence[Figure]
     currency: str | None = None
+    before: str = PREVIOUS_PERIOD
 
     def html(self) -> str:
-        tiles = "".join(_tile(figure, self.currency) for figure in self.figures)
+        tiles = "".join(_tile(figure, self) for figure in self.figures)
         return f'<div class="wb-figures wb-of-{_per_row(len(self.figures))}">{tiles}</div>'
 
     def _repr_html_(self) -> str:
@@ -89,9 +94,9 @@ class Standout:
         return f"<style>{STYLE}</style>{self.html()}"
 
 
-def headline(figures: Iterable[Figure], *, currency: str | None = None) -> Headline:
-    """The figures as tiles; `currency` is the code shown with money."""
-    return Headline(figures=tuple(figures), currency=currency)
+def headline(figures: Iterable[Figure], *, currency: str | None = None, before: str = PREVIOUS_PERIOD) -> Headline:
+    """The figures as tiles; `currency` is the code shown with money, `before` stands at the previous values."""
+    return Headline(figures=tuple(figures), currency=currency, before=before)
 
 
 def standout(sentences: str | Iterable[str], *, title: str = "What stands out") -> Standout:
@@ -136,20 +141,20 @@ def _per_row(count: int) -> int:
     return -(-count // rows) or 1
 
 
-def _tile(figure: Figure, currency: str | None) -> str:
-    value = format_value(figure.value, figure.format, currency=currency)
+def _tile(figure: Figure, headline: Headline) -> str:
+    value = format_value(figure.value, figure.format, currency=headline.currency)
     note = f'<div class="wb-note">{html.escape(figure.note)}</div>' if figure.note else ""
     return (
         f'<div class="wb-figure"><div class="wb-tile"><div class="wb-label">{html.escape(figure.label)}</div>'
-        f'<div class="wb-value">{html.escape(value)}</div>{_change_html(figure, currency)}{note}</div></div>'
+        f'<div class="wb-value">{html.escape(value)}</div>{_change_html(figure, headline)}{note}</div></div>'
     )
 
 
-def _change_html(figure: Figure, currency: str | None) -> str:
+def _change_html(figure: Figure, headline: Headline) -> str:
     if _is_null(figure.value) or _is_null(figure.previous):
         return ""
-    was = html.escape(format_value(figure.previous, figure.format, currency=currency))
-    return f'{_verdict_html(change(figure))}<div class="wb-was">previous period: {was}</div>'
+    was = f"{headline.before}: {format_value(figure.previous, figure.format, currency=headline.currency)}"
+    return f'{_verdict_html(change(figure))}<div class="wb-was">{html.escape(was)}</div>'
 
 
 def _verdict_html(found: Change | None) -> str:

@@ -8,6 +8,7 @@ leads as (
     select
         count(distinct lead_id) filter (created > 0) as leads,
         count(distinct lead_id) filter (contacted > 0) as leads_contacted,
+        count(distinct lead_id) filter (called + contacted + converted > 0) as leads_touched,
         count(distinct lead_id) filter (converted > 0) as leads_converted
     from lead_activity where activity_date between $start_date::date and $end_date::date
 ),
@@ -26,6 +27,7 @@ select
     coalesce(sum(ratings), 0)::bigint as ratings,
     any_value(leads.leads) as leads,
     any_value(leads.leads_contacted) as leads_contacted,
+    any_value(leads.leads_touched) as leads_touched,
     any_value(leads.leads_converted) as leads_converted,
     100.0 * any_value(leads.leads_converted) / nullif(any_value(leads.leads), 0) as conversion_rate,
     coalesce(sum(total_revenue), 0) as revenue,

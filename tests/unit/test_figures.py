@@ -42,6 +42,11 @@ def test_a_tile_says_value_change_and_previous_value_in_words() -> None:
     assert seen(headline([figure])) == "Average call time 3:45 ▼ 2.8% down, better previous period: 3:51 answered calls"
 
 
+def test_a_tile_says_what_its_previous_value_is_of() -> None:
+    shown = headline([Figure(label="Calls", value=110, previous=100)], before="a week & a day before")
+    assert seen(shown) == "Calls 110 ▲ 10.0% up a week &amp; a day before: 100"
+
+
 def test_money_carries_its_currency() -> None:
     figure = Figure(label="Revenue", value=12_500, previous=10_000, format="money")
     assert seen(headline([figure], currency="CHF")) == "Revenue CHF 12,500 ▲ 25.0% up previous period: CHF 10,000"
