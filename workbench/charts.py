@@ -291,6 +291,8 @@ def _span(values: pd.Series[Any], *, zero: bool) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
+        if low == high:
+            return 0.0, 1.0
     room = (high - low or abs(high) or 1.0) * 0.06
     return (low if zero and low == 0 else low - room, high if zero and high == 0 and low < 0 else high + room)
 

@@ -37,6 +37,8 @@ _METADATA_KEY = b"workbench.table"
 #: Characters that fit a line on A4 at full size, and at three quarters of it.
 _WIDE, _WIDEST = 95, 130
 _SHORT = 15
+#: A longer word, such as an identifier, may be broken where room is short.
+_LONGEST_WORD = 24
 _SIDES: Mapping[Format, str] = {
     "text": ' class="wb-left wb-text"',
     "date": ' class="wb-left"',
@@ -148,7 +150,10 @@ class ReportTable:
         """The table as HTML without its style; text is escaped, at most MAX_SHOWN_ROWS rows are shown."""
         sides = {key: _SIDES.get(column.format, "") for key, column in self.columns.items()}
         texts = {key: self.texts(key, limit=MAX_SHOWN_ROWS) for key in self.columns}
-        heads = "".join(f'<th scope="col"{sides[key]}>{html.escape(self.heading(key))}</th>' for key in self.columns)
+        heads = "".join(
+            f'<th scope="col"{sides[key]}{self._room(key, texts[key])}>{html.escape(self.heading(key))}</th>'
+            for key in self.columns
+        )
         cells = [[f"<td{sides[key]}>{html.escape(text)}</td>" for text in texts[key]] for key in self.columns]
         rows = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*cells, strict=True))
         return (
@@ -156,10 +161,19 @@ class ReportTable:
             f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{self._note()}</div>"
         )
 
+    def _room(self, key: str, shown: Sequence[str]) -> str:
+        """The width of a text column's longest word: only a word too long for any table is broken."""
+        if self.columns[key].format != "text":
+            return ""
+        longest = max((len(word) for text in shown for word in text.split()), default=0)
+        return f' style="min-width:{min(longest, _LONGEST_WORD) * 0.6 + 1:.1f}em"'
+
     def _classes(self, texts: Mapping[str, Sequence[str]]) -> str:
         """What print must know: a table too wide for paper at full size shrinks, a short one stays on one page."""
         words = {key: max(len(word) for word in ("", *self.heading(key).split())) for key in self.columns}
-        characters = sum(2 + max([words[key], *(min(len(text), 24) for text in shown)]) for key, shown in texts.items())
+        characters = sum(
+            2 + max([words[key], *(min(len(text), _LONGEST_WORD) for text in shown)]) for key, shown in texts.items()
+        )
         width = " wb-wide" if characters > _WIDEST else " wb-medium" if characters > _WIDE else ""
         return f"wb-table{width}{' wb-short' if self.data.num_rows <= _SHORT else ''}"
 
@@ -193,15 +207,30 @@ class ReportTable:
 
 
 def read_all(folder: Path) -> list[ReportTable]:
-    """The tables written to `folder`, in the order of their first writing; none where there is no folder."""
-    return [_read(path) for path in sorted(folder.glob("*.parquet"))]
+    """The tables written to `folder`, in the order of their first writing; none where there is no folder.
+
+    Raises BadInput for a link, and for a file that `ReportTable.write` has not written.
+    """
+    if folder.is_symlink():
+        raise BadInput(f"The folder of the report's tables is a link; {folder.name} must be left as it is.")
+    return [_read(plain_file(path)) for path in sorted(folder.glob("*.parquet"))]
+
+
+def plain_file(path: Path) -> Path:
+    """The path, if a file lies there itself. Raises BadInput for a link or a pipe: a run must not read what lies elsewhere."""
+    if path.is_symlink() or not path.is_file():
+        raise BadInput(f"{path.name} in the folder of the run is no plain file; a notebook must leave what is there as it is.")
+    return path
 
 
 def _read(path: Path) -> ReportTable:
-    data = pq.read_table(path)
-    described = json.loads((data.schema.metadata or {})[_METADATA_KEY])
-    columns = {key: Column(**column) for key, column in described.pop("columns").items()}
-    return ReportTable(data=data.replace_schema_metadata(None), columns=columns, **described)
+    try:
+        data = pq.read_table(path)
+        described = json.loads((data.schema.metadata or {})[_METADATA_KEY])
+        columns = {key: Column(**column) for key, column in described.pop("columns").items()}
+        return ReportTable(data=data.replace_schema_metadata(None), columns=columns, **described)
+    except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{path.name} among the report's tables is none that session.table has written: {error}") from error
 
 
 def _next_number(existing: Sequence[Path]) -> int:

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -129,13 +130,91 @@ def test_a_folder_that_cannot_be_written_is_an_oserror(name: str, notebook: Path
         exports.export(notebook, [AGENTS], EDITION, [name], tmp_path / "missing")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
 @pytest.mark.parametrize("name", exports.FORMATS)
-def test_a_full_disk_is_an_oserror(name: str, notebook: Path, tmp_path: Path) -> None:
-    for file in ("report.html", "report.pdf", "report.xlsx", "agents.csv", "tables.json", "agents.parquet"):
-        (tmp_path / file).symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left"):
-        exports.export(notebook, [AGENTS], EDITION, [name], tmp_path)
+def test_no_room_on_the_disk_is_an_oserror(name: str, notebook: Path, tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            exports.export(notebook, [AGENTS], EDITION, [name], tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+ARTIFACTS = ("report.html", "report.pdf", "report.xlsx", "agents.csv", "tables.json", "agents.parquet")
+
+
+@pytest.mark.parametrize(("name", "file"), [*zip(exports.FORMATS, ARTIFACTS, strict=True)])
+def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(name: str, file: str, notebook: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("another's")
+    (tmp_path / file).symlink_to(elsewhere)
+    exports.export(notebook, [AGENTS], EDITION, [name], tmp_path)
+    assert elsewhere.read_text() == "another's"
+    assert not (tmp_path / file).is_symlink()
+
+
+@pytest.mark.parametrize("name", ["html", "pdf"])
+def test_a_notebook_that_is_a_link_is_refused(name: str, notebook: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.ipynb"
+    link.symlink_to(notebook)
+    with pytest.raises(BadInput, match=r"link\.ipynb in the folder of the run is no plain file"):
+        exports.export(link, [], EDITION, [name], tmp_path)
+
+
+FAR = {"data": {"url": "http://127.0.0.1:9/calls.csv"}, "mark": "bar", "encoding": {"x": {"field": "a", "type": "quantitative"}}}
+
+
+@pytest.mark.parametrize(
+    ("title", "told"),
+    [
+        ({"title": "Calls"}, 'The chart "Calls" in cell 2 cannot be drawn: External data url not allowed'),
+        ({"title": {"text": ["Calls", "by hour"]}}, 'The chart "Calls by hour" in cell 2 cannot be drawn'),
+        ({}, "The chart without a title in cell 2 cannot be drawn"),
+    ],
+)
+@pytest.mark.parametrize("name", ["html", "pdf"])
+def test_a_chart_that_cannot_be_drawn_is_named(
+    name: str, title: dict[str, Any], told: str, write: Callable[[Sequence[Any]], Path], tmp_path: Path
+) -> None:
+    shown = new_output("display_data", data={charts.MIME_TYPE: FAR | title})
+    path = write([new_markdown_cell("# Title"), new_code_cell("", outputs=[shown])])
+    with pytest.raises(BadInput, match=told):
+        exports.export(path, [], EDITION, [name], tmp_path)
+
+
+def test_whatever_else_is_wrong_with_a_notebook_is_told_as_bad_input(tmp_path: Path) -> None:
+    path = tmp_path / "executed.ipynb"
+    path.write_text("{")
+    with pytest.raises(BadInput, match="cannot be exported as html: JSONDecodeError"):
+        exports.export(path, [], EDITION, ["html"], tmp_path)
+
+
+def test_links_and_foreign_files_among_the_tables_are_refused(tmp_path: Path) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "tables"
+    written = AGENTS.write(elsewhere)
+    folder.mkdir()
+    place = folder / written.name
+    place.symlink_to(written)
+    with pytest.raises(BadInput, match="no plain file"):
+        tables.read_all(folder)
+    place.unlink()
+    os.mkfifo(place)
+    with pytest.raises(BadInput, match="no plain file"):
+        tables.read_all(folder)
+    (tmp_path / "link").symlink_to(elsewhere)
+    with pytest.raises(BadInput, match="is a link"):
+        tables.read_all(tmp_path / "link")
+
+
+def test_a_file_among_the_tables_that_is_no_table_is_told(tmp_path: Path) -> None:
+    place = tmp_path / "0001-agents.parquet"
+    place.write_text("no table")
+    with pytest.raises(BadInput, match=r"none that session\.table has written"):
+        tables.read_all(tmp_path)
+    pq.write_table(pa.table({"a": [1]}), place)
+    with pytest.raises(BadInput, match=r"none that session\.table has written"):
+        tables.read_all(tmp_path)
 
 
 def test_tables_travel_through_a_folder_in_order_and_unchanged(tmp_path: Path) -> None:
@@ -255,8 +334,28 @@ def test_every_sheet_of_paper_says_whose_it_is_and_which_of_how_many(long_notebo
     sheets = paper(long_notebook, tmp_path)
     assert len(sheets) > 1
     for number, text in enumerate(sheets, start=1):
-        for expected in (EDITION.tenant_name, EDITION.period, f"Run {EDITION.run_id}", f"page {number} of {len(sheets)}"):
+        place = f"page {number} of {len(sheets)}"
+        for expected in (EDITION.tenant_name, EDITION.period, f"Run {EDITION.run_id}", EDITION.generated, place):
             assert expected in text
+
+
+@pytest.mark.parametrize("lines", range(22, 50))
+def test_no_sheet_ends_with_a_heading_or_holds_nothing_but_the_foot(
+    lines: int, write: Callable[[Sequence[Any]], Path], tmp_path: Path
+) -> None:
+    words = "\n\n".join(["filler"] * lines)
+    sheets = paper(write([new_markdown_cell(f"# T\n\n{words}\n\n## Meaning\n\n{'explained ' * 40}")]), tmp_path)
+    assert all("filler" in text or "explained" in text for text in sheets)
+    assert "explained" in next(text for text in sheets if "Meaning" in text)
+
+
+@pytest.mark.parametrize("lines", range(18, 40, 2))
+def test_no_sheet_ends_with_the_title_of_a_table(lines: int, write: Callable[[Sequence[Any]], Path], tmp_path: Path) -> None:
+    frame = pd.DataFrame({"agent_id": [f"agent {number}" for number in range(40)]})
+    table = output(tables.ReportTable.from_frame(frame, name="rows", title="The rows"))
+    cells = [new_markdown_cell("\n\n".join(["filler"] * lines)), new_code_cell("", outputs=[table])]
+    sheets = paper(write(cells), tmp_path)
+    assert "agent 0" in next(text for text in sheets if "The rows" in text)
 
 
 def test_table_heads_are_repeated_and_no_row_is_lost(long_notebook: Path, tmp_path: Path) -> None:
@@ -321,7 +420,7 @@ def test_the_workbook_holds_real_dates_and_numbers_and_no_formulas(notebook: Pat
         "=HYPERLINK(1)",
         "-5",
         1234,
-        10.525,
+        pytest.approx(0.10525),
         224.92,
         1234.5,
     ]
@@ -336,7 +435,7 @@ def test_the_workbook_holds_real_dates_and_numbers_and_no_formulas(notebook: Pat
         None,
     ]
     assert [cell.number_format for cell in sheet[2]] == [
-        *("yyyy-mm-dd", "yyyy-mm-dd hh:mm", "@", "@", "#,##0", '0.0"%"', "#,##0.0", "#,##0.00"),
+        *("yyyy-mm-dd", "yyyy-mm-dd hh:mm", "@", "@", "#,##0", "0.0%", "#,##0.0", "#,##0.00"),
     ]
     assert sheet["C2"].data_type == "s"
     assert sheet["C3"].hyperlink is None
@@ -358,6 +457,23 @@ def test_the_first_sheet_says_what_the_workbook_is(notebook: Path, tmp_path: Pat
 def test_excel_accepts_every_sheet_name() -> None:
     found = sheet_names(["About", "a/b:c*d?e[f]\\g", "x" * 40, "X" * 40, "''", "History", "'quoted'"])
     assert found == ["About (2)", "a b c d e f g", "x" * 31, "X" * 27 + " (2)", "Table", "History (2)", "quoted"]
+
+
+STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def test_no_cell_heading_or_sheet_name_is_a_formula(notebook: Path, tmp_path: Path) -> None:
+    texts = [f"{start}1+1" for start in STARTS]
+    frame = pd.DataFrame({"text": texts} | dict.fromkeys(texts, 1))
+    table = tables.ReportTable.from_frame(frame, name="odd", title="=It's 1+1", labels={text: text for text in texts})
+    csv_file, xlsx = exports.export(notebook, [table], EDITION, ["csv", "xlsx"], tmp_path)
+    heading, *rows = csv.reader(io.StringIO(csv_file.read_bytes().decode(), newline=""))
+    assert heading == ["text", *(f"'{text}" for text in texts)]
+    assert [row[0] for row in rows] == [f"'{text}" for text in texts]
+    book = openpyxl.load_workbook(xlsx)
+    cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
+    assert {cell.data_type for cell in cells} == {"s", "n"}
+    assert {cell.number_format for cell in book["=It's 1+1"][1]} == {"@"}
 
 
 def test_values_that_excel_cannot_hold_are_kept_as_text(notebook: Path, tmp_path: Path) -> None:

@@ -106,6 +106,12 @@ def test_bars_show_their_values_highest_first_and_say_when_they_are_not_all() ->
     assert "rates · the first 25 of 40" in shown
 
 
+def test_an_axis_of_nothing_but_zeros_has_whole_numbers() -> None:
+    shown = drawn(charts.columns(DAYS.assign(calls=0), "day", "calls", title="T"))
+    assert ">0.05<" not in shown
+    assert ">1<" in shown
+
+
 def test_a_funnel_shows_each_stage_against_the_first() -> None:
     shown = drawn(charts.funnel(pd.DataFrame({"stage": ["lead", "won"], "n": [8000, 842]}), "stage", "n", title="T"))
     assert "8,000 · 100.0%" in shown

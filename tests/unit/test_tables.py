@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -119,6 +120,12 @@ def test_what_is_shown_is_escaped_aligned_and_grouped() -> None:
     assert "&lt;b&gt;Becky&lt;/b&gt;" in shown
     assert "<td>1,234</td><td>–</td>" in shown
     assert ">Revenue (CHF)</th>" in shown
+
+
+def test_a_name_has_room_for_its_longest_word_and_only_an_identifier_is_broken() -> None:
+    names = {"short": ["a b"], "long": ["trade_fair_chicago"], "endless": ["x" * 200]}
+    shown = ReportTable.from_frame(pd.DataFrame(names), name="a", title="A").html()
+    assert re.findall(r"min-width:([\d.]+)em", shown) == ["1.6", "11.8", "15.4"]
 
 
 def test_an_empty_table_shows_its_columns_and_says_so() -> None:

@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import BadInput
+from workbench.errors import BadInput, WorkbenchError
+from workbench.exports import files
 from workbench.exports.edition import Edition
 from workbench.tables import ReportTable
 
@@ -32,14 +33,15 @@ def export(
     report.html, report.pdf, report.xlsx, tables.json, and for each table <table>.csv and <table>.parquet. `cache` is a folder
     that outlives the run: the code for interactive charts is made there once (2 s), else once per process.
 
-    Raises BadInput for an unknown format or two tables of one name, OSError where a file cannot be written.
+    A link in the place of a file is replaced, never followed. Raises BadInput for an unknown format, two tables of one name, and
+    whatever else of the notebook or its tables cannot be shown, OSError where a file cannot be written.
     """
     check_formats(formats)
     names = [table.name for table in tables]
     if twice := {name for name in names if names.count(name) > 1}:
         raise BadInput(f"Two tables of the report are named {min(twice)}; give each its own name.")
     material = _Material(notebook=notebook, tables=tuple(tables), edition=edition, folder=folder, cache=cache)
-    return [path for name in dict.fromkeys(formats) for path in _WRITERS[name](material)]
+    return [path for name in dict.fromkeys(formats) for path in _written(name, material)]
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -47,6 +49,16 @@ def check_formats(formats: Sequence[str]) -> None:
     for name in formats:
         if name not in _WRITERS:
             raise BadInput(f"There is no format {name!r}; a report can be exported as {', '.join(FORMATS)}.")
+
+
+def _written(name: str, material: _Material) -> list[Path]:
+    try:
+        return _WRITERS[name](material)
+    except (WorkbenchError, OSError):
+        raise
+    except Exception as error:
+        # What a notebook leaves can be wrong in more ways than can be listed; its author is told all the same.
+        raise BadInput(f"The report cannot be exported as {name}: {type(error).__name__}: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,24 +79,27 @@ class _Material:
 
 def _html(material: _Material) -> list[Path]:
     path = material.folder / "report.html"
-    path.write_text(material.page.html(cache=material.cache), encoding="utf-8")
-    return [path]
+    return [_placed(path, material.page.html(cache=material.cache).encode())]
 
 
 def _pdf(material: _Material) -> list[Path]:
     from workbench.exports.pdf import to_pdf
 
     path = material.folder / "report.pdf"
-    path.write_bytes(to_pdf(material.page.printed(), material.edition))
-    return [path]
+    return [_placed(path, to_pdf(material.page.printed(), material.edition))]
 
 
 def _xlsx(material: _Material) -> list[Path]:
     from workbench.exports.spreadsheet import to_xlsx
 
     path = material.folder / "report.xlsx"
-    path.write_bytes(to_xlsx(material.tables, material.edition))
-    return [path]
+    return [_placed(path, to_xlsx(material.tables, material.edition))]
+
+
+def _placed(path: Path, content: bytes) -> Path:
+    with files.new(path) as file:
+        file.write(content)
+    return path
 
 
 def _csv(material: _Material) -> list[Path]:

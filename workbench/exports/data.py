@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import io
 import json
 import math
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 
+from workbench.exports import files
 from workbench.exports.edition import Edition
 from workbench.tables import ReportTable
 
@@ -28,7 +30,7 @@ def write_csv(table: ReportTable, folder: Path) -> Path:
     """
     path = folder / f"{table.name}.csv"
     columns = [[_csv_cell(value, table.timezone) for value in column.to_pylist()] for column in table.data.columns]
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with io.TextIOWrapper(files.new(path), encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([harmless(name) for name in table.data.column_names])
         writer.writerows(zip(*columns, strict=True))
@@ -48,14 +50,16 @@ def write_json(tables: Sequence[ReportTable], edition: Edition, folder: Path) ->
         "currency": edition.currency,
         "tables": {table.name: _table_document(table) for table in tables},
     }
-    path.write_text(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n", encoding="utf-8")
+    with files.new(path) as file:
+        file.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1).encode() + b"\n")
     return path
 
 
 def write_parquet(table: ReportTable, folder: Path) -> Path:
     """<table>.parquet: the table's exact types."""
     path = folder / f"{table.name}.parquet"
-    pq.write_table(table.data, path)
+    with files.new(path) as file:
+        pq.write_table(table.data, file)
     return path
 
 

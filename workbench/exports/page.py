@@ -22,6 +22,7 @@ import jinja2
 from markupsafe import Markup
 
 from workbench import figures, tables
+from workbench.errors import BadInput
 from workbench.exports import markup, vega
 from workbench.exports.edition import Edition
 
@@ -51,7 +52,7 @@ class Page:
         return self._rendered(live=vega.library(cache) if live else None, start=_text("interactive.js"))
 
     def printed(self) -> str:
-        """The page for the printer: no scripts, and on every sheet the tenant, the period, the run and the page number."""
+        """The page for the printer: no scripts, and on every sheet whose it is, of when, from which run, and the page number."""
         return self._rendered(live=None, start="")
 
     def _rendered(self, *, live: vega.Library | None, start: str) -> str:
@@ -63,43 +64,46 @@ class Page:
             start=Markup(start),  # noqa: S704  # our own file
             allowed=Markup(" ".join(f"'sha256-{digest}'" for digest in scripts) or "'none'"),  # noqa: S704  # digests
             style=_style(),
-            foot=[_css_string(text) for text in (self.edition.tenant_name, self.edition.period, self.edition.run_id)],
+            foot={name: _css_string(getattr(self.edition, name)) for name in ("tenant_name", "period", "run_id", "generated")},
         )
 
 
 def read(notebook: Path, report_tables: Sequence[tables.ReportTable], edition: Edition) -> Page:
-    """The page of an executed notebook. `report_tables` are those it marked."""
-    document = json.loads(notebook.read_text(encoding="utf-8"))
+    """The page of an executed notebook. `report_tables` are those it marked.
+
+    Raises BadInput for a notebook that is a link, and for a chart that cannot be drawn.
+    """
+    document = json.loads(tables.plain_file(notebook).read_text(encoding="utf-8"))
     trusted = {table._repr_html_(): table.html() for table in report_tables}
     blocks = list(_blocks(document.get("cells", []), trusted))
     return Page(blocks=_without_title(blocks), edition=edition)
 
 
 def _blocks(cells: Sequence[Mapping[str, Any]], trusted: Mapping[str, str]) -> Iterator[Markup | Chart]:
-    for cell in cells:
+    for number, cell in enumerate(cells, start=1):
         if _HIDDEN_TAGS & set(cell.get("metadata", {}).get("tags", [])):
             continue
         if cell["cell_type"] == "markdown":
             yield _prose(_joined(cell["source"]))
         for output in cell.get("outputs", []):
-            block = _output(output, trusted)
+            block = _output(output, trusted, f"in cell {number}")
             if block is not None:
                 yield block
 
 
-def _output(output: Mapping[str, Any], trusted: Mapping[str, str]) -> Markup | Chart | None:
+def _output(output: Mapping[str, Any], trusted: Mapping[str, str], place: str) -> Markup | Chart | None:
     if output["output_type"] == "stream" and output.get("name") == "stdout":
         return _preformatted(_joined(output["text"]))
     if output["output_type"] not in {"display_data", "execute_result"}:
         return None
-    return _shown(output["data"], trusted)
+    return _shown(output["data"], trusted, place)
 
 
-def _shown(data: Mapping[str, Any], trusted: Mapping[str, str]) -> Markup | Chart | None:
+def _shown(data: Mapping[str, Any], trusted: Mapping[str, str], place: str) -> Markup | Chart | None:
     """The richest form of an output that a page can show."""
     for kind, content in data.items():
         if kind.startswith(vega.MIME_PREFIX):
-            return _chart(content)
+            return _chart(content, place)
     if "text/html" in data:
         return _html(_joined(data["text/html"]), trusted)
     for kind in _IMAGE_TYPES:
@@ -110,13 +114,30 @@ def _shown(data: Mapping[str, Any], trusted: Mapping[str, str]) -> Markup | Char
     return _preformatted(_joined(data["text/plain"])) if "text/plain" in data else None
 
 
-def _chart(content: Any) -> Chart:
+def _chart(content: Any, place: str) -> Chart:
     specification = json.loads(content) if isinstance(content, str) else dict(content)
     # The page has one version of the library, which reads older specifications too but warns of them.
     specification.pop("$schema", None)
     # In a script element only "<" can end the script or open a comment.
     text = json.dumps(specification, separators=(",", ":")).replace("<", "\\u003c")
-    return Chart(svg=Markup(vega.svg(specification)), specification=Markup(text))  # noqa: S704  # drawn, and escaped
+    return Chart(svg=Markup(_drawn(specification, place)), specification=Markup(text))  # noqa: S704  # drawn, and escaped
+
+
+def _drawn(specification: Mapping[str, Any], place: str) -> str:
+    try:
+        return vega.svg(specification)
+    except ValueError as error:
+        # What failed, then why, then where in the library.
+        reason = "".join(str(error).splitlines()[:2][-1:]).removeprefix("Error: ")
+        raise BadInput(f"The chart {_name(specification) or 'without a title'} {place} cannot be drawn: {reason}") from error
+
+
+def _name(specification: Mapping[str, Any]) -> str | None:
+    """The chart's title in quotes, as it stands above the chart: a text, its lines, or an object that holds either."""
+    title = specification.get("title")
+    text = title.get("text") if isinstance(title, dict) else title
+    words = " ".join(map(str, text)) if isinstance(text, list) else text
+    return f'"{words}"' if isinstance(words, str) and words else None
 
 
 def _html(text: str, trusted: Mapping[str, str]) -> Markup:

@@ -25,8 +25,7 @@ _NUMBER_FORMATS: dict[Format, str] = {
     "text": "@",
     "integer": "#,##0",
     "number": "#,##0.00",
-    # Values are 0-100; Excel's own percent format would multiply them.
-    "percent": '0.0"%"',
+    "percent": "0.0%",
     "money": "#,##0.00",
     "seconds": "#,##0.0",
     "rating": "0.00",
@@ -45,7 +44,10 @@ _OPTIONS = {
 
 
 def to_xlsx(tables: Sequence[ReportTable], edition: Edition) -> bytes:
-    """The workbook. Dates and times are real ones (times on the tenant's clock), seconds and percentages plain numbers."""
+    """The workbook. Dates and times are real ones (times on the tenant's clock), seconds plain numbers.
+
+    Percentages are what a spreadsheet means by one, 0.905 shown as 90.5%, so that formulas on them are right.
+    """
     file = io.BytesIO()
     with xlsxwriter.Workbook(file, _OPTIONS) as book:
         book.set_properties({"title": edition.report_title, "company": edition.tenant_name, "subject": edition.period})
@@ -102,7 +104,9 @@ def _table_fact(table: ReportTable) -> str:
 
 def _write_table(book: Any, table: ReportTable, name: str) -> None:
     sheet = book.add_worksheet(name)
-    head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top", "bg_color": "#EEF2F6"})
+    head = book.add_format(
+        {"num_format": "@", "bold": True, "bottom": 1, "text_wrap": True, "valign": "top", "bg_color": "#EEF2F6"}
+    )
     rows = min(table.data.num_rows, MAX_ROWS)
     for place, (key, column) in enumerate(table.columns.items()):
         sheet.write_string(0, place, _heading(table, key), head)
@@ -115,7 +119,8 @@ def _write_table(book: Any, table: ReportTable, name: str) -> None:
 def _write_column(sheet: Any, place: int, table: ReportTable, key: str, cell_format: Any) -> None:
     for row, value in enumerate(table.data.column(key).slice(0, MAX_ROWS).to_pylist(), start=1):
         if value is not None:
-            write, cell = _cell(sheet, value, table.timezone)
+            share = table.columns[key].format == "percent" and _is_number(value)
+            write, cell = _cell(sheet, float(value) / 100 if share else value, table.timezone)
             write(row, place, cell, cell_format)
 
 
@@ -130,6 +135,10 @@ def _cell(sheet: Any, value: Any, timezone: str) -> tuple[Callable[..., Any], An
     if isinstance(value, (float, Decimal)):
         return (sheet.write_number, float(value)) if math.isfinite(value) else (sheet.write_blank, None)
     return sheet.write_string, _clipped(str(value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
 
 
 def _floor(value: dt.date) -> dt.date:
