@@ -53,7 +53,7 @@ def daily(session: Session, period: Period) -> pd.DataFrame:
 
 
 def agents(session: Session, period: Period) -> pd.DataFrame:
-    """One row per agent who did anything in the period, busiest first."""
+    """One row per agent who did anything in the period, busiest first (by calls, then by conversions)."""
     return session.query("metrics/agents", **_days(period))
 
 

@@ -30,4 +30,4 @@ select
     sum(available_seconds) as available_seconds
 from days left join leads using (agent_id)
 group by agent_id
-order by calls_handled desc, agent_id
+order by calls_handled desc, leads_converted desc, agent_id
