@@ -23,7 +23,7 @@ ENOUGH = 30
 _NOTABLE = 0.1
 _MOST_CHANGES = 3
 #: What stands for a source that nobody gave.
-_NO_NAME = {"", "-", "?", "n/a", "na", "no longer kept", "none", "not given", "null", "unknown"}
+_NO_NAME = {"", "-", "?", "n/a", "na", "none", "not given", "null", "unknown"}
 
 Row = Mapping[Hashable, Any]
 

@@ -63,11 +63,8 @@ def lead_weeks(session: Session, period: Period) -> pd.DataFrame:
 
 
 def lead_sources(session: Session, period: Period) -> pd.DataFrame:
-    """One row per source with new leads in the period: how many of these have converted since, and their revenue.
-
-    Sources are known as long as events are kept; older leads stand under "no longer kept".
-    """
-    return session.query("metrics/lead_sources", **_days(period), timezone=session.tenant.timezone)
+    """One row per source with new leads in the period: how many of these have converted since, and their revenue."""
+    return session.query("metrics/lead_sources", **_days(period))
 
 
 def lead_campaigns(session: Session, period: Period) -> pd.DataFrame:

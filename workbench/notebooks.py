@@ -12,15 +12,18 @@ import ast
 import datetime as dt
 import hashlib
 import json
+import logging
+import math
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from workbench.errors import BadInput, InvalidParameter, NotFound
 
+_log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parent
 
 
@@ -76,8 +79,13 @@ def _boolean(text: str) -> bool:
     return {"true": True, "yes": True, "false": False, "no": False}[text.lower()] if text.lower() in _BOOLEANS else _refuse()
 
 
-def _refuse() -> bool:
+def _refuse() -> NoReturn:
     raise ValueError
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse()
 
 
 _BOOLEANS = {"true", "yes", "false", "no"}
@@ -85,9 +93,11 @@ _PARSERS: Mapping[str, Any] = {
     "date": lambda text: dt.date.fromisoformat(text).isoformat(),
     "str": str,
     "int": int,
-    "float": float,
+    "float": _finite,
     "bool": _boolean,
 }
+#: What a default is in Python; a date's is a text like "2026-01-31".
+_DEFAULTS: Mapping[str, type] = {"date": str, "str": str, "int": int, "float": float, "bool": bool}
 _EXAMPLES = {
     "date": "a date like 2026-01-31",
     "str": "a text",
@@ -104,12 +114,20 @@ def folders(home: Path) -> list[Path]:
 
 
 def reports(home: Path) -> list[Report]:
-    """Every report, by name."""
+    """Every report, by name; a notebook that cannot be read as one is left out with a warning."""
     found: dict[str, Path] = {}
     for folder in folders(home):
         for path in sorted(folder.glob("*.ipynb")):
             found.setdefault(path.stem, path)
-    return [read(found[name]) for name in sorted(found)]
+    return [report for name in sorted(found) if (report := _read_or_warn(found[name])) is not None]
+
+
+def _read_or_warn(path: Path) -> Report | None:
+    try:
+        return read(path)
+    except BadInput as error:
+        _log.warning("left out: %s", error)
+        return None
 
 
 def report(home: Path, name: str) -> Report:
@@ -162,6 +180,8 @@ def _parameter(statement: ast.stmt, comment: str, path: Path) -> Parameter:
         default = ast.literal_eval(statement.value)
     except ValueError:
         raise BadInput(f"{path}: the default of parameter {statement.target.id} must be a plain value.") from None
+    if not ((default is None and rest) or type(default) is _DEFAULTS[kind] or (kind, type(default)) == ("float", int)):
+        raise BadInput(f"{path}: the default of parameter {statement.target.id} is {default!r}, which is no {kind}.")
     return Parameter(name=statement.target.id, type=kind, optional=bool(rest), default=default, help=comment)
 
 

@@ -113,9 +113,9 @@ class Session:
             table.write(self._tables)
         return table
 
-    def headline(self, tiles: Iterable[figures.Figure]) -> figures.Headline:
-        """The report's figures, each with its change against the previous period."""
-        return figures.headline(tiles, currency=self.tenant.currency)
+    def headline(self, tiles: Iterable[figures.Figure], *, before: str = figures.PREVIOUS_PERIOD) -> figures.Headline:
+        """The report's figures, each with its change against `before`, which says in words what the previous values are of."""
+        return figures.headline(tiles, currency=self.tenant.currency, before=before)
 
     def close(self) -> None:
         self._connection.close()

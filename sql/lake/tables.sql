@@ -130,6 +130,7 @@ create table if not exists lead_events (
     step tinyint,                    -- order at the same instant: 1 created, 2 contacted, 3 stage entered, 4 converted, 5 lost
     stage varchar,                   -- of a stage entered
     campaign_id varchar,             -- the event's own
+    source varchar,                  -- of a creation
     created_at timestamptz
 );
 

@@ -17,7 +17,7 @@ with kept as (
         json_transform(
             event_data,
             '{
-                "lead_id": "VARCHAR", "campaign_id": "VARCHAR", "stage": "VARCHAR", "answered": "BOOLEAN", "resolved": "BOOLEAN",
+                "lead_id": "VARCHAR", "campaign_id": "VARCHAR", "stage": "VARCHAR", "source": "VARCHAR", "answered": "BOOLEAN", "resolved": "BOOLEAN",
                 "wait_seconds": "DECIMAL(18, 4)", "duration_seconds": "DECIMAL(18, 4)", "rating": "DECIMAL(18, 4)",
                 "available_seconds": "DECIMAL(18, 4)", "revenue": "DECIMAL(18, 4)", "amount": "DECIMAL(18, 4)"
             }'
@@ -44,6 +44,7 @@ select
     case when kind <= 6 then data.lead_id end as lead_id,
     data.campaign_id,
     case when kind = 3 then data.stage end as stage,
+    case when kind = 1 then data.source end as source,
     kind = 6 and coalesce(data.answered, false) as answered,
     data.resolved,
     data.wait_seconds,

@@ -5,13 +5,19 @@
 -- :ends      an instant after them
 insert into new_lead_events by name
 select
-    id as event_id, data.lead_id, step, case when step = 3 then data.stage end as stage, data.campaign_id, created_at
+    id as event_id,
+    data.lead_id,
+    step,
+    case when step = 3 then data.stage end as stage,
+    data.campaign_id,
+    case when step = 1 then data.source end as source,
+    created_at
 from (
     select
         id,
         kind_of(event_type) as step,
         created_at,
-        json_transform(event_data, '{"lead_id": "VARCHAR", "campaign_id": "VARCHAR", "stage": "VARCHAR"}') as data
+        json_transform(event_data, '{"lead_id": "VARCHAR", "campaign_id": "VARCHAR", "stage": "VARCHAR", "source": "VARCHAR"}') as data
     from analytics_events
     where
         rowid > $row_id

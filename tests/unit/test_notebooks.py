@@ -47,19 +47,34 @@ def test_values_come_typed(tmp_path: Path) -> None:
         ({"start_date": "2026-02-02", "end_date": "2026-02-01"}, "is before start_date"),
         ({"top": "__import__('os').system('id')"}, "must be a whole number"),
         ({"x=1\nimport os": "1"}, "has no parameter"),
+        ({"share": "nan"}, "must be a number"),
+        ({"share": "1e999"}, "must be a number"),
     ],
 )
 def test_a_wrong_parameter_is_refused_with_what_would_be_right(tmp_path: Path, given: dict[str, str], told: str) -> None:
-    declared = "top: int = 10\nstart_date: dt.date | None = None\nend_date: dt.date | None = None"
+    declared = "top: int = 10\nshare: float = 1\nstart_date: dt.date | None = None\nend_date: dt.date | None = None"
     report = notebooks.read(_notebook(tmp_path, declared))
     with pytest.raises(InvalidParameter, match=told):
         report.values(given)
 
 
-@pytest.mark.parametrize("declared", ["top = 10", "top: Any = 1", "top: int = f()", "top: int ="])
+@pytest.mark.parametrize(
+    "declared", ["top = 10", "top: Any = 1", "top: int = f()", "top: int =", "top: int = 'abc'", "top: int = None"]
+)
 def test_a_parameters_cell_that_declares_nothing_usable_is_refused(tmp_path: Path, declared: str) -> None:
     with pytest.raises(BadInput, match="param"):
         notebooks.read(_notebook(tmp_path, declared))
+
+
+def test_a_broken_notebook_does_not_hide_the_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "notebooks" / "reports"
+    folder.mkdir(parents=True)
+    _notebook(folder, "top: int = 10")
+    (folder / "broken.ipynb").write_text("{")
+    names = [report.name for report in notebooks.reports(tmp_path)]
+    assert "churn" in names
+    assert "broken" not in names
+    assert "broken.ipynb is not a Jupyter notebook" in caplog.text
 
 
 def test_an_unknown_report_and_a_path_for_a_name_are_not_found() -> None:
