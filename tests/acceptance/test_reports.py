@@ -303,8 +303,8 @@ def test_a_notebooks_python_reaches_its_own_run_and_nothing_else(run_cli: Cli, h
         ("os.link(run / 'own', run / 'tables' / '0001-a.parquet')", "no plain file"),
         ("os.mkfifo(run / 'tables' / '0001-a.parquet')", "no plain file"),
         ("(run / 'tables').rmdir(); (run / 'tables').symlink_to({folder!r})", "left a link"),
-        ("(run / 'tables' / '0001-a.parquet').write_bytes(b'PAR1')", "could not be exported"),
-        ("(run / 'tables' / '0001-a.parquet').write_bytes(b'')", "could not be exported"),
+        ("(run / 'tables' / '0001-a.parquet').write_bytes(b'PAR1')", "none that session.table has written"),
+        ("(run / 'tables' / '0001-a.parquet').write_bytes(b'')", "none that session.table has written"),
     ],
 )
 def test_what_a_notebook_leaves_in_its_folder_is_not_followed_or_trusted(
