@@ -50,30 +50,30 @@ def capture(lake: Lake, batch: pa.Table, *, all_or_nothing: bool = False) -> Cap
 
 def capture_into(connection: duckdb.DuckDBPyConnection, lake: Lake, batch: pa.Table, *, all_or_nothing: bool = False) -> Captured:
     """The same on a writer's connection that is kept open, which saves its set-up for every batch but the first."""
-    with _registered(connection, batch):
-        rejects = _problems(connection)
+    try:
+        rejects = problems(connection, batch)
         refused = {reject.position for reject in rejects}
         if all_or_nothing and refused:
             return Captured(accepted=0, duplicates=0, rejects=rejects)
         accepted = _insert(connection, lake, refused)
+    finally:
+        connection.unregister("batch")
     return Captured(accepted=accepted, duplicates=batch.num_rows - len(refused) - accepted, rejects=rejects)
 
 
 def problems(connection: duckdb.DuckDBPyConnection, batch: pa.Table) -> tuple[Reject, ...]:
-    """What capture would refuse of a batch, on any connection; nothing is kept."""
-    with _registered(connection, batch):
-        return _problems(connection)
-
-
-@contextlib.contextmanager
-def _registered(connection: duckdb.DuckDBPyConnection, batch: pa.Table) -> Iterator[None]:
-    connection.register("batch", _positioned(batch))
-    connection.register("contract", events.contract())
+    """What capture would refuse of a batch, on any connection, where it stays registered as `batch`; nothing is kept."""
+    # In one transaction: each by itself would ask the lake's catalog for its newest state.
+    connection.begin()
     try:
-        yield
-    finally:
-        connection.unregister("batch")
-        connection.unregister("contract")
+        connection.register("batch", _positioned(batch))
+        connection.register("contract", events.contract())
+        rejects = _problems(connection)
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+    return rejects
 
 
 def _positioned(batch: pa.Table) -> pa.Table:
@@ -109,9 +109,9 @@ def _joins_as_written(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def _insert(connection: duckdb.DuckDBPyConnection, lake: Lake, refused: set[int]) -> int:
     insertion = query("capture/insert")
-    connection.register("refused", pa.table({"position": pa.array(sorted(refused), pa.int64())}))
+    parameters = insertion.bind({"tenant_id": lake.tenant.id, "refused": sorted(refused)})
     # A lake has no unique keys: two batches with the same event must not look for it at the same moment.
     with lake.lock("capture"):
-        row = connection.execute(insertion.sql, insertion.bind({"tenant_id": lake.tenant.id})).fetchone()
+        row = connection.execute(insertion.sql, parameters).fetchone()
     assert row is not None
     return int(row[0])

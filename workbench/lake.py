@@ -108,6 +108,8 @@ def _connect(timezone: str) -> duckdb.DuckDBPyConnection:
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "temp_directory": str(spill),
+        # Rows that wait for their partition's file; four times as many would be kept by default, by each thread.
+        "partitioned_write_flush_threshold": 131_072,
     }
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("set timezone = $timezone", {"timezone": timezone})
