@@ -28,8 +28,8 @@ _HIDDEN = frozenset({"duckdb_databases", "duckdb_secrets", "duckdb_logs", "duckd
 _METADATA = "__ducklake"
 
 
-def check(connection: duckdb.DuckDBPyConnection, text: str) -> None:
-    """Raises InvalidQuery where `text` is anything else than one SELECT, or uses what a reader may not."""
+def checked(connection: duckdb.DuckDBPyConnection, text: str) -> duckdb.Statement:
+    """The statement of `text`. Raises InvalidQuery where that is anything else than one SELECT, or uses what a reader may not."""
     statements = connection.extract_statements(text)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise InvalidQuery("Only one SELECT can be asked for at a time; a lake is read, never changed, here.")
@@ -38,6 +38,7 @@ def check(connection: duckdb.DuckDBPyConnection, text: str) -> None:
             _check_function(node["function"].get("function_name", "").lower())
         elif node.get("type") == "BASE_TABLE":
             _check_table(*(str(node.get(part, "")).lower() for part in ("catalog_name", "schema_name", "table_name")))
+    return statements[0]
 
 
 def _parsed(connection: duckdb.DuckDBPyConnection, text: str) -> Any:

@@ -14,18 +14,22 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pandas as pd
-import pyarrow as pa
 
-from workbench import figures, lake, selects
+from workbench import lake, selects
 from workbench.catalog.tenants import Tenant
 from workbench.errors import BadInput, InvalidParameter, InvalidQuery
 from workbench.lake import Reading
 from workbench.queries import query
-from workbench.tables import Format, ReportTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from workbench import figures
+    from workbench.tables import Format, ReportTable
 
 _READING = "WORKBENCH_READING"
 _TABLES = "WORKBENCH_TABLES"
@@ -100,6 +104,8 @@ class Session:
         formats: Mapping[str, Format] | None = None,
     ) -> ReportTable:
         """Shows `frame` and marks it as a table of the report: it is exported under `name`."""
+        from workbench.tables import ReportTable
+
         table = ReportTable.from_frame(
             frame,
             name=name,
@@ -113,32 +119,34 @@ class Session:
             table.write(self._tables)
         return table
 
-    def headline(self, tiles: Iterable[figures.Figure], *, before: str = figures.PREVIOUS_PERIOD) -> figures.Headline:
-        """The report's figures, each with its change against `before`, which says in words what the previous values are of."""
-        return figures.headline(tiles, currency=self.tenant.currency, before=before)
+    def headline(self, tiles: Iterable[figures.Figure], *, before: str | None = None) -> figures.Headline:
+        """The report's figures, each with its change against the period before, or against what `before` calls the earlier values."""
+        from workbench import figures
+
+        return figures.headline(tiles, currency=self.tenant.currency, before=before or figures.PREVIOUS_PERIOD)
 
     def close(self) -> None:
         self._connection.close()
 
     def first_day(self) -> dt.date | None:
         """The first day with events, if there is any."""
-        found = self.sql("select min(report_date) as day from daily_reports where events > 0")["day"].iloc[0]
-        return None if pd.isna(found) else pd.Timestamp(found).date()
+        return self._one_day("select min(report_date) from daily_reports where events > 0")
 
     def _say_period(self, period: Period) -> None:
         if self._tables is not None and not (file := self._tables / PERIOD_FILE).exists():
             file.write_text(str(period), encoding="utf-8")
 
     def _last_day(self) -> dt.date:
-        found = self.sql("select max(report_date) as day from daily_reports where events > 0")["day"].iloc[0]
-        if pd.isna(found):
-            return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
-        return pd.Timestamp(found).date()
+        last = self._one_day("select max(report_date) from daily_reports where events > 0")
+        return last or dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+
+    def _one_day(self, text: str) -> dt.date | None:
+        row = self._asked(text, {}).fetchone()
+        return row[0] if row else None
 
     def _asked(self, text: str, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
         try:
-            selects.check(self._connection, text)
-            return self._connection.execute(text, dict(parameters))
+            return self._connection.execute(selects.checked(self._connection, text), dict(parameters))
         except duckdb.Error as error:
             raise InvalidQuery(str(error).strip()) from None
 

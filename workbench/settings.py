@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ SETTINGS = (
     Setting(
         variable="WORKBENCH_LAKE",
         default="var/lake",
-        help="Folder or S3 URL under which each tenant's Parquet files lie.",
+        help="Folder, or s3://bucket/prefix, under which each tenant's Parquet files lie.",
     ),
     Setting(
         variable="WORKBENCH_RUN_TIMEOUT",
@@ -84,7 +85,7 @@ def load(environ: Mapping[str, str] = os.environ, *, start: Path | None = None) 
 
 def _home(environ: Mapping[str, str], start: Path) -> Path:
     if given := environ.get("WORKBENCH_HOME"):
-        return Path(given).expanduser().resolve()
+        return _folder("WORKBENCH_HOME", given, start, there=True)
     for folder in (start, *start.parents):
         if (folder / "schedules.yaml").is_file():
             return folder.resolve()
@@ -97,9 +98,24 @@ def _home(environ: Mapping[str, str], start: Path) -> Path:
 def _lake(given: str | None, home: Path) -> str:
     if not given:
         return str(home / "var" / "lake")
-    if "://" in given:
+    if re.fullmatch("s3://[^/].*", given):
         return given.rstrip("/")
-    return str((home / Path(given).expanduser()).resolve())
+    if "://" in given:
+        raise BadInput(f"WORKBENCH_LAKE is {given!r}; it must be a folder, or an S3 place like s3://bucket/prefix.")
+    return str(_folder("WORKBENCH_LAKE", given, home, there=False))
+
+
+def _folder(variable: str, given: str, start: Path, *, there: bool) -> Path:
+    """The folder that `given` names from `start` on; one that has to be `there` is not made by mistake of a letter."""
+    try:
+        path = (start / Path(given).expanduser()).resolve()
+    except RuntimeError:
+        raise BadInput(f"{variable} is {given!r}, but the home folder that ~ stands for is not known.") from None
+    if path.exists() and not path.is_dir():
+        raise BadInput(f"{variable} is {given!r}, which is no folder.")
+    if there and not path.exists():
+        raise BadInput(f"{variable} is {given!r}, which does not exist; make that folder, or correct the setting.")
+    return path
 
 
 def _seconds(text: str) -> float:

@@ -7,12 +7,15 @@ import logging
 import logging.handlers
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
 
 from workbench import settings as settings_table
 from workbench.catalog import Catalog, system_user, tenants
 from workbench.catalog.tenants import Tenant
-from workbench.lake import Lake, open_lake
-from workbench.session import Session
+from workbench.errors import BrokenInstallation
+from workbench.lake import Lake, data_path, open_lake
 from workbench.settings import Settings
 
 
@@ -28,26 +31,77 @@ class Workbench:
     def lake(self, tenant: Tenant) -> Lake:
         return open_lake(self.catalog, self.settings, tenant)
 
-    def session(self, tenant: Tenant) -> Session:
-        return Session(self.lake(tenant).reading)
+    def add(self, tenant: Tenant) -> Lake:
+        """Adds the tenant with an empty lake; where that fails or is interrupted, nothing of either is left.
+
+        Raises InvalidTenant where a value is wrong or the id is taken, BrokenInstallation where the lake cannot be made.
+        """
+        tenants.add(self.catalog, tenant)
+        try:
+            return self._made(tenant)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(data_path(self.settings, tenant.id)).rmdir()
+            tenants.remove(self.catalog, tenant.id)
+            raise
+
+    @contextlib.contextmanager
+    def reader(self, tenant: Tenant) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that reads this tenant's lake and nothing else. Raises BrokenInstallation where there is no such lake."""
+        lake = self.lake(tenant)
+        try:
+            connection = lake.reader()
+        except (duckdb.Error, OSError) as error:
+            raise BrokenInstallation(
+                f"The lake of {tenant.id} cannot be opened: {_reason(error)}. See that WORKBENCH_LAKE is what it was when the "
+                f"tenant was added; `workbench rollup --tenant {tenant.id}` makes what a lake lacks."
+            ) from error
+        with contextlib.closing(connection):
+            yield connection
+
+    def _made(self, tenant: Tenant) -> Lake:
+        lake = self.lake(tenant)
+        try:
+            with lake.writer():
+                return lake
+        except (duckdb.Error, OSError) as error:
+            raise BrokenInstallation(
+                f"A lake cannot be made under {self.settings.lake}: {_reason(error)}. "
+                "Nothing was added; mend that, or set WORKBENCH_LAKE to another place."
+            ) from error
 
 
 @contextlib.contextmanager
 def opened() -> Iterator[Workbench]:
-    """The workbench of this folder, with its database running; closed at the end, and the embedded server with it."""
+    """The workbench of this folder, with its database running; closed at the end, and the embedded server with it.
+
+    Raises BrokenInstallation where its folder cannot be written.
+    """
     settings = settings_table.load()
-    _log_to_file(settings)
-    catalog = Catalog(settings)
+    try:
+        _log_to_file(settings)
+        catalog = Catalog(settings)
+    except OSError as error:
+        raise BrokenInstallation(
+            f"The workbench folder {settings.home} cannot be used: {_reason(error)}. "
+            "Permit writing there, or set WORKBENCH_HOME to a folder of yours."
+        ) from error
     try:
         yield Workbench(settings=settings, catalog=catalog)
     finally:
         catalog.close()
 
 
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({error.filename})"
+    return str(error).strip().rstrip(".")
+
+
 def _log_to_file(settings: Settings) -> None:
     """Every failure with its run's id goes to var/workbench.log, also what a person is told in fewer words."""
     system_user.make_private(settings.var)
-    file = logging.handlers.RotatingFileHandler(settings.var / "workbench.log", maxBytes=10_000_000, backupCount=5, delay=True)
+    file = logging.handlers.RotatingFileHandler(settings.var / "workbench.log", maxBytes=10_000_000, backupCount=5)
     file.setLevel(logging.INFO)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"))
     logger = logging.getLogger("workbench")

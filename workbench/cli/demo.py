@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbench.cli.output import as_json, rows
+from workbench.cli.output import as_json, json_rows, nearby
 
 if TYPE_CHECKING:
     from workbench.cli.context import Workbench
@@ -31,9 +31,12 @@ def command(as_json: bool) -> None:
                 {"tenant": tenant.id, "events": events, "report": report, "folder": _report(workbench, tenant, report)}
                 for report in _REPORTS
             ]
-    rows(made, as_json=as_json, nothing="")
-    if not as_json:
-        click.echo(f"Ready in {time.perf_counter() - started:.0f} s. Open report.html or report.pdf in any of these folders.")
+    if as_json:
+        json_rows(made)
+        return
+    for each in made:
+        click.echo(nearby(workbench.settings.home / each["folder"]))
+    click.echo(f"Ready in {time.perf_counter() - started:.0f} s. Open report.html or report.pdf in any of these folders.")
 
 
 def _load(workbench: Workbench, demo_tenant: DemoTenant, *, quiet: bool) -> int:
@@ -45,11 +48,8 @@ def _load(workbench: Workbench, demo_tenant: DemoTenant, *, quiet: bool) -> int:
 
     known = {tenant.id for tenant in tenants.all_tenants(workbench.catalog)}
     if demo_tenant.id not in known:
-        tenants.add(
-            workbench.catalog,
-            tenants.Tenant(
-                id=demo_tenant.id, name=demo_tenant.name, timezone=demo_tenant.timezone, currency=demo_tenant.currency
-            ),
+        workbench.add(
+            tenants.Tenant(id=demo_tenant.id, name=demo_tenant.name, timezone=demo_tenant.timezone, currency=demo_tenant.currency)
         )
     lake = workbench.lake(workbench.tenant(demo_tenant.id))
     with lake.writer() as connection:

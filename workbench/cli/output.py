@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,25 +17,62 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON inste
 
 
 def rows(found: Sequence[Mapping[str, Any]], *, as_json: bool, nothing: str) -> None:
-    """Prints records; `nothing` is what a person reads where there are none."""
+    """Prints records, their last field in as many lines as it needs; `nothing` is what a person reads where there are none."""
     if as_json:
-        click.echo(json.dumps(list(found), default=str, ensure_ascii=False, indent=2))
+        json_rows(found)
     elif not found:
         click.echo(nothing)
     else:
-        _table(found)
+        table(list(found[0]), [list(row.values()) for row in found], prose=True)
 
 
-def _table(found: Sequence[Mapping[str, Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+def table(names: Sequence[str], found: Sequence[Sequence[Any]], *, prose: bool = False) -> None:
+    """Prints rows for a person, as `layout.lines` has them, in the terminal's width; 80 characters where there is no terminal."""
+    from workbench.cli import layout
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for key in found[0]:
-        numeric = all(isinstance(row[key], int | float) or row[key] is None for row in found)
-        table.add_column(key.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
-    for row in found:
-        table.add_row(*("–" if value is None else str(value) for value in row.values()))
-    console = Console()
-    console.print(table) if console.is_terminal else Console(width=80).print(table)
+    write(f"{line}\n" for line in layout.lines(names, found, width=_width(), prose=prose))
+
+
+def json_rows(found: Iterable[Mapping[str, Any]]) -> None:
+    """Prints a JSON array, one object a line."""
+    from workbench.cli import layout
+
+    def parts() -> Iterator[str]:
+        between = "[\n"
+        for row in found:
+            yield f"{between} {layout.as_json(row)}"
+            between = ",\n"
+        yield "[]\n" if between == "[\n" else "\n]\n"
+
+    write(parts())
+
+
+def write(parts: Iterable[str]) -> None:
+    """Prints the parts as they come."""
+    with to_reader():
+        sys.stdout.writelines(parts)
+
+
+@contextlib.contextmanager
+def to_reader() -> Iterator[None]:
+    """Around what writes to standard output: a reader that has seen enough, as `head` has, is no failure and ends the writing."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def wrapped(text: str) -> str:
+    """The text in lines that fit the terminal, broken between words."""
+    return textwrap.fill(text, _width(), break_long_words=False, break_on_hyphens=False)
+
+
+def nearby(path: Path) -> str:
+    """The path as short as it can be typed from here."""
+    relative = os.path.relpath(path)
+    return min(relative, str(path), key=len)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((80, 24)).columns

@@ -5,7 +5,7 @@ import json
 
 import click
 
-from workbench.cli.output import as_json, rows
+from workbench.cli.output import as_json, nearby, rows, wrapped
 
 
 @click.group()
@@ -29,7 +29,7 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @as_json
 def show(name: str, as_json: bool) -> None:
-    """Explain a report: its parameters, their types, defaults and meaning."""
+    """Explain the report NAME: its parameters, their types, defaults and meaning."""
     from workbench import notebooks, settings
 
     report = notebooks.report(settings.load().home, name)
@@ -41,18 +41,18 @@ def show(name: str, as_json: bool) -> None:
             json.dumps({"report": name, "title": report.title, "purpose": report.purpose, "parameters": parameters}, indent=2)
         )
         return
-    click.echo(f"{report.title}\n{report.purpose}\n")
+    click.echo(f"{report.title}\n{wrapped(report.purpose)}\n")
     rows(parameters, as_json=False, nothing="It has no parameters.")
 
 
 @command.command()
 @click.argument("name")
-@click.option("--tenant", "tenant_id", required=True, help="Whose report.")
+@click.option("--tenant", "tenant_id", metavar="ID", required=True, help="Whose report.")
 @click.option("-p", "--parameter", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated.")
 @click.option("--format", "formats", default="html", show_default=True, help="Comma-separated: html,pdf,xlsx,csv,json,parquet.")
 @as_json
 def run(name: str, tenant_id: str, given: tuple[str, ...], formats: str, as_json: bool) -> None:
-    """Run a report for one tenant and say where its files are."""
+    """Run the report NAME for one tenant and say where its files are."""
     from workbench import notebooks, runner
     from workbench.cli.context import opened
 
@@ -69,7 +69,7 @@ def run(name: str, tenant_id: str, given: tuple[str, ...], formats: str, as_json
         return
     click.echo(f"Run {published.run_id} succeeded:")
     for file in published.files:
-        click.echo(f"  {file}")
+        click.echo(f"  {nearby(file)}")
 
 
 def _parameters(given: tuple[str, ...]) -> dict[str, str]:

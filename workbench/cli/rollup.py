@@ -6,7 +6,7 @@ from workbench.cli.output import as_json, rows
 
 
 @click.command()
-@click.option("--tenant", "tenant_id", help="Only this tenant; otherwise all of them.")
+@click.option("--tenant", "tenant_id", metavar="ID", help="Only this tenant; otherwise all of them.")
 @click.option("--rebuild", is_flag=True, help="Every day anew, not only those with new events.")
 @as_json
 def command(tenant_id: str | None, rebuild: bool, as_json: bool) -> None:

@@ -16,16 +16,15 @@ def command() -> None:
 @click.option("--timezone", required=True, help="IANA name, like Europe/Zurich; days are cut in it.")
 @click.option("--currency", required=True, help="Three letters, like CHF.")
 def add(tenant_id: str, name: str, timezone: str, currency: str) -> None:
-    """Add a tenant with an empty lake."""
+    """Add the tenant TENANT_ID with an empty lake, all or nothing."""
     from workbench.catalog import tenants
     from workbench.cli.context import opened
 
     tenant = tenants.Tenant(id=tenant_id, name=name, timezone=timezone, currency=currency)
     tenants.check(tenant)
     with opened() as workbench:
-        tenants.add(workbench.catalog, tenant)
-        with workbench.lake(tenant).writer():
-            click.echo(f"Added {tenant_id} ({name}). Next: workbench import FILE --tenant {tenant_id} --suggest")
+        workbench.add(tenant)
+    click.echo(f"Added {tenant_id} ({name}). Next: workbench import FILE --tenant {tenant_id} --suggest")
 
 
 @command.command(name="list")
@@ -48,7 +47,7 @@ def list_(as_json: bool) -> None:
 @click.argument("tenant_id")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(tenant_id: str, yes: bool) -> None:
-    """Remove a tenant with all its events, metrics, runs and reports."""
+    """Remove the tenant TENANT_ID with all its events, metrics, runs and reports."""
     from workbench import removal
     from workbench.cli.context import opened
 
