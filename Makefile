@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Without compiled bytecode every start is twice as slow, and uv compiles none unless told.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: demo test check bench lock browser clean
+.PHONY: demo test check bench lock docs browser clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/ready
@@ -34,6 +34,9 @@ bench: .venv/ready
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file requirements.lock pyproject.toml
 	$(BIN)/python docs/environment.py
+
+docs: .venv/ready
+	$(BIN)/python docs/commands.py
 
 # Debian calls it chromium; browser tests say so and are skipped where there is none and none can be installed.
 browser:

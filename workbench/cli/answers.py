@@ -85,7 +85,8 @@ def _print_csv(answer: duckdb.DuckDBPyRelation) -> None:
     """Text is made by DuckDB, which is three times as fast as Python; only nested values are made JSON here."""
     names = answer.columns
     texts = _with_text(answer, names, [kind.id not in _NESTED for kind in answer.types])
-    output.write(",".join(map(_csv, line)) + "\n" for line in chain([names], _rows(texts)))
+    lines = chain([names], _rows(texts))
+    output.write(",".join(map(_csv, line)) + "\n" for line in lines)
 
 
 def _print_json(answer: duckdb.DuckDBPyRelation) -> None:
@@ -119,8 +120,7 @@ FORMS: Mapping[str, Callable[[duckdb.DuckDBPyRelation], None]] = {
 def _rows(answer: duckdb.DuckDBPyRelation) -> Iterator[tuple[Any, ...]]:
     """All rows, once all of them are known: an answer that fails half-way prints nothing."""
     answer.execute()
-    while batch := answer.fetchmany(_BATCH):
-        yield from batch
+    return chain.from_iterable(iter(lambda: answer.fetchmany(_BATCH), []))
 
 
 def _csv(value: Any) -> str:
