@@ -36,20 +36,20 @@ def page() -> str:
     """The whole page."""
     statuses = "\n".join(f"| {status} | {meaning} |" for status, meaning in _STATUSES.items())
     sections = "\n".join(
-        f"## {context.command_path}\n\n```\n{context.get_help()}\n```\n" for context in _commands(cli, None, "workbench")
+        f"## {context.command_path}\n\n```\n{context.get_help()}\n```\n" for context in contexts(cli, None, "workbench")
     )
     return f"{_OPENING}\n## Exit status\n\n| status | meaning |\n| --- | --- |\n{statuses}\n\n{sections}"
 
 
-def _commands(command: click.Command, parent: click.Context | None, name: str) -> Iterator[click.Context]:
+def contexts(command: click.Command, parent: click.Context | None, name: str) -> Iterator[click.Context]:
     """The command and all below it, each with its parents."""
     context = click.Context(command, parent, name, terminal_width=_WIDTH, max_content_width=_WIDTH, **command.context_settings)
     yield context
     if isinstance(command, click.Group):
-        for below in command.list_commands(context):
+        for below in command.listcontexts(context):
             found = command.get_command(context, below)
             if found is not None:
-                yield from _commands(found, context, below)
+                yield from contexts(found, context, below)
 
 
 if __name__ == "__main__":

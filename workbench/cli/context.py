@@ -51,10 +51,10 @@ class Workbench:
         lake = self.lake(tenant)
         try:
             connection = lake.reader()
-        except (duckdb.Error, OSError) as error:
+        except (duckdb.Error, OSError, BrokenInstallation) as error:
             raise BrokenInstallation(
-                f"The lake of {tenant.id} cannot be opened: {_reason(error)}. See that WORKBENCH_LAKE is what it was when the "
-                f"tenant was added; `workbench rollup --tenant {tenant.id}` makes what a lake lacks."
+                f"{_reason(error)}.\nWhere WORKBENCH_LAKE is what it was when the tenant was added, "
+                f"`workbench rollup --tenant {tenant.id}` makes what its lake lacks."
             ) from error
         with contextlib.closing(connection):
             yield connection
