@@ -46,7 +46,7 @@ def contexts(command: click.Command, parent: click.Context | None, name: str) ->
     context = click.Context(command, parent, name, terminal_width=_WIDTH, max_content_width=_WIDTH, **command.context_settings)
     yield context
     if isinstance(command, click.Group):
-        for below in command.listcontexts(context):
+        for below in command.list_commands(context):
             found = command.get_command(context, below)
             if found is not None:
                 yield from contexts(found, context, below)

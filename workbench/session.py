@@ -120,7 +120,7 @@ class Session:
         return table
 
     def headline(self, tiles: Iterable[figures.Figure], *, before: str | None = None) -> figures.Headline:
-        """The report's figures, each with its change against the period before, or against what `before` calls the earlier values."""
+        """The figures, each with its change against the period before, or against what `before` calls the earlier values."""
         from workbench import figures
 
         return figures.headline(tiles, currency=self.tenant.currency, before=before or figures.PREVIOUS_PERIOD)
