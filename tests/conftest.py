@@ -47,7 +47,7 @@ def workbench(home: Path) -> Iterator[Workbench]:
     catalog.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_lake(workbench: Workbench) -> Callable[..., Lake]:
     """Makes a tenant with an empty lake; `new_lake(timezone="Asia/Kolkata")`."""
 

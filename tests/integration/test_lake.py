@@ -19,7 +19,7 @@ from workbench.session import Session
 _ADD = "insert into analytics_events select uuid(), $tenant, 'ann', 'note.made', '{}', now() from range($count)"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lakes(new_lake: Callable[..., Lake]) -> tuple[Lake, Lake]:
     """Two tenants' lakes, each with inlined rows and rows in files."""
     mine, other = new_lake(), new_lake()
