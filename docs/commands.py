@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from workbench.cli import cli
+from workbench.cli.commands import cli
 from workbench.cli.import_ import INTERRUPTED, SOME_REJECTED
 from workbench.errors import BadInput, BrokenInstallation, RunFailed
 

@@ -19,6 +19,7 @@ A message is one or two sentences for the person who reads it; faces turn the cl
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 
@@ -92,3 +93,15 @@ class DatabaseUnavailable(BrokenInstallation):
 
 class SchemaMismatch(BrokenInstallation):
     pass
+
+
+_QUOTED = r"""''(?:\\''|\\.|[^'\\])+''|'(?:\\.|''|[^'\\])*'|"(?:\\.|[^"\\])*"|[^\s'"&]+"""
+#: What follows the word in a connection string, a URL's query, a Python or JSON object, and in SQL.
+_PASSWORD = re.compile(rf"(password['\"]?\s*[=:]\s*)(?:{_QUOTED})|(password\s+)'(?:''|[^'])*'", re.IGNORECASE)
+#: But for the word itself, as it stands where a URL's form is explained.
+_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)(?!password@)[^\s'\"]*@")
+
+
+def without_passwords(text: str) -> str:
+    """`text` with … in the place of every password that a URL, a connection string or a statement of SQL in it holds."""
+    return _URL_PASSWORD.sub(r"\1…@", _PASSWORD.sub(r"\1\2…", text))

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ from sqlalchemy import URL
 
 from workbench import queries
 from workbench.catalog import Catalog, tenants
+from workbench.catalog import lost as lost_postgresql
 from workbench.catalog.tenants import Tenant
-from workbench.errors import BrokenInstallation
+from workbench.errors import BrokenInstallation, DatabaseUnavailable, without_passwords
 from workbench.settings import Settings
 
 #: Batches up to this many rows are kept in the catalog until they are flushed, which makes a small commit quick.
@@ -54,21 +56,46 @@ class Lake:
 
         Two writers of a tenant may work at once; where they must take turns, hold `lock`.
         """
-        with contextlib.closing(_connect("UTC")) as connection:
+        with self._told(), contextlib.closing(_connect("UTC")) as connection:
             _attach(connection, self.dsn, self.reading)
-            _create_tables(connection)
             yield connection
 
     def lock(self, purpose: str) -> contextlib.AbstractContextManager[None]:
         """Held by one process at a time for this tenant and purpose."""
-        return self.catalog.lock(f"lake:{self.tenant.id}:{purpose}")
+        return tenants.lock(self.catalog, self.tenant.id, purpose)
 
     def reader(self) -> duckdb.DuckDBPyConnection:
         return reader(self.reading)
 
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """DuckDB only says that something failed; where the server or the tenant is gone, that is what is raised."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if gone := lost(error):
+                raise gone from None
+            tenants.reader(self.catalog, self.tenant.id)
+            raise
+
+    def _complete(self) -> None:
+        """Makes the tables that are not there yet; of several processes that find them missing, one does."""
+        if tenants.has_lake_table(self.catalog, self.tenant.id, _LAST_TABLE):
+            return
+        with self.lock("tables"), self.writer() as connection:
+            if not tenants.has_lake_table(self.catalog, self.tenant.id, _LAST_TABLE):
+                connection.execute(queries.query("lake/tables").sql)
+
+
+#: Made last, so that a lake which has it has all tables.
+_LAST_TABLE = "rollup_state"
+
 
 def open_lake(catalog: Catalog, settings: Settings, tenant: Tenant) -> Lake:
-    """The lake of a tenant that has been added."""
+    """The lake of a tenant that has been added; its tables are made where that has not been done, or was cut off half-way.
+
+    Raises NotFound where the tenant has been removed.
+    """
     login = tenants.reader(catalog, tenant.id)
     reading = Reading(
         tenant=tenant,
@@ -76,7 +103,9 @@ def open_lake(catalog: Catalog, settings: Settings, tenant: Tenant) -> Lake:
         schema=tenants.schema_name(tenant.id),
         data_path=data_path(settings, tenant.id),
     )
-    return Lake(tenant=tenant, catalog=catalog, reading=reading, dsn=_dsn(catalog.url))
+    lake = Lake(tenant=tenant, catalog=catalog, reading=reading, dsn=_dsn(catalog.url))
+    lake._complete()
+    return lake
 
 
 def data_path(settings: Settings, tenant_id: str) -> str:
@@ -112,10 +141,22 @@ def _connect(timezone: str) -> duckdb.DuckDBPyConnection:
         "partitioned_write_flush_threshold": 131_072,
     }
     connection = duckdb.connect(":memory:", config=config)
+    _open.add(connection)
     connection.execute("set timezone = $timezone", {"timezone": timezone})
     for name in ("ducklake", "postgres_scanner"):
         load_extension(connection, name)
     return connection
+
+
+#: This process's connections to lakes.
+_open: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+
+
+def interrupt() -> None:
+    """Ends the statements that run in this process's lakes; without it, closing such a connection waits for them."""
+    for connection in tuple(_open):
+        with contextlib.suppress(duckdb.Error):
+            connection.interrupt()
 
 
 def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -154,22 +195,26 @@ def _attach(connection: duckdb.DuckDBPyConnection, dsn: str, reading: Reading, *
         connection.execute(f"attach {_literal('ducklake:postgres:' + dsn)} as lake ({settings})")
     except duckdb.Error as error:
         # DuckDB's own words quote the whole connection string.
-        raise BrokenInstallation(f"The lake of tenant {reading.tenant.id} cannot be opened: {_without(dsn, error)}") from None
+        told = without_passwords(str(error).replace(dsn, "…")).strip().split("\n", 1)[0]
+        raise BrokenInstallation(f"The lake of tenant {reading.tenant.id} cannot be opened: {told}") from None
     connection.execute("use lake")
 
 
-def _without(dsn: str, error: duckdb.Error) -> str:
-    """The error's first line, with no trace of the connection string."""
-    told = str(error).replace(dsn, "…")
-    return re.sub(r"password\s*=\s*('(?:[^'\\]|\\.)*'|\S+)", "password=…", told).strip().split("\n", 1)[0]
+def lost(error: duckdb.Error) -> DatabaseUnavailable | None:
+    """The error to raise for one of DuckDB's that means that its connection to PostgreSQL was lost; None for any other."""
+    if re.search(_LOST, str(error)) is None:
+        return None
+    told = [line.strip().rstrip(".") for line in str(error).splitlines() if re.search(_LOST_WORDS, line)]
+    reason = told[0].rsplit(": ", 1)[-1] if told else "the connection was closed"
+    return lost_postgresql(reason)
 
 
-def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    found = connection.execute(
-        "select 1 from duckdb_tables() where database_name = 'lake' and table_name = 'rollup_state'"
-    ).fetchone()
-    if found is None:
-        connection.execute(queries.query("lake/tables").sql)
+_LOST_WORDS = (
+    "server closed the connection|terminating connection|connection to server|could not (?:receive|send) data"
+    "|the database system is"
+)
+#: A rollback fails only where there is nobody left to ask for it.
+_LOST = _LOST_WORDS + '|Unable to connect to Postgres|Failed to execute query "ROLLBACK"'
 
 
 def _dsn(url: URL, *, user: str | None = None, password: str | None = None) -> str:

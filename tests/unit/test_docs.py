@@ -9,7 +9,7 @@ import click
 import pytest
 
 import workbench
-from workbench.cli import cli
+from workbench.cli.commands import cli
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 

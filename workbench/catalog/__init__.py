@@ -10,12 +10,12 @@ import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 from workbench.catalog import schema
 from workbench.catalog.embedded import EmbeddedServer
 from workbench.catalog.tables import locks
-from workbench.errors import BadInput, DatabaseUnavailable
+from workbench.errors import BadInput, DatabaseUnavailable, without_passwords
 from workbench.settings import Settings
 
 
@@ -58,9 +58,11 @@ class Catalog:
 
         It is a row of a table and no advisory lock, which any login of the server could take: a reader of another tenant's, too.
         """
+        row = select(locks).where(locks.c.name == name).with_for_update()
         with self.everything() as connection:
-            connection.execute(insert(locks).values(name=name).on_conflict_do_nothing())
-            connection.execute(select(locks).where(locks.c.name == name).with_for_update())
+            # Its holder may have removed it, with the tenant that it was about.
+            while connection.execute(row).first() is None:
+                connection.execute(insert(locks).values(name=name).on_conflict_do_nothing())
             yield
 
     def close(self) -> None:
@@ -71,14 +73,26 @@ class Catalog:
 
     @contextlib.contextmanager
     def _begin(self) -> Iterator[Connection]:
-        try:
-            transaction = self._engine.begin()
-            connection = transaction.__enter__()
-        except OperationalError as error:
-            raise DatabaseUnavailable(_unavailable(self.url, error)) from error
+        """A transaction. Raises DatabaseUnavailable where the server is not there, or is lost before the end."""
         with contextlib.ExitStack() as stack:
-            stack.push(transaction.__exit__)
-            yield connection
+            try:
+                connection = stack.enter_context(self._engine.begin())
+            except OperationalError as error:
+                raise DatabaseUnavailable(_unavailable(self.url, self.embedded, error)) from None
+            # Outside the transaction, whose own end fails, too, where the server is lost.
+            body = stack.pop_all()
+            try:
+                with body:
+                    yield connection
+            except (OperationalError, InterfaceError) as error:
+                raise lost(_reason(error)) from None
+
+
+def lost(reason: str) -> DatabaseUnavailable:
+    """PostgreSQL went away, or could not go on, in the middle of something."""
+    return DatabaseUnavailable(
+        f"PostgreSQL was lost while it was in use: {reason}. What was finished is kept; the same command can be run again."
+    )
 
 
 def _url(settings: Settings, embedded: EmbeddedServer | None) -> URL:
@@ -94,35 +108,61 @@ def _url(settings: Settings, embedded: EmbeddedServer | None) -> URL:
         )
     try:
         url = make_url(settings.database_url or "")
-    except ArgumentError:
-        raise BadInput(_BAD_URL) from None
+    except (ArgumentError, ValueError):
+        raise _bad_url() from None
     if url.get_backend_name() not in {"postgresql", "postgres"} or not url.database:
-        raise BadInput(_BAD_URL)
+        raise _bad_url()
     return url.set(drivername="postgresql+psycopg")
 
 
-_BAD_URL = "WORKBENCH_DATABASE_URL cannot be used; it must look like postgresql://user:password@host:5432/database."
+def _bad_url(reason: str = "") -> BadInput:
+    return BadInput(
+        f"WORKBENCH_DATABASE_URL cannot be used{f' ({reason})' if reason else ''}; "
+        "it must look like postgresql://user:password@host:5432/database, with libpq's options, if any, after a ?."
+    )
+
+
+def _conninfo(url: URL) -> str:
+    """`url` in libpq's form. Raises BadInput for an option that libpq does not know, or for one given twice."""
+    given = url.translate_connect_args(username="user", database="dbname") | dict(url.query)
+    if twice := [name for name, value in given.items() if isinstance(value, tuple)]:
+        raise _bad_url(f"{twice[0]} is given more than once")
+    try:
+        # Seconds until a host that does not answer is given up.
+        whole = psycopg.conninfo.make_conninfo("", **{"connect_timeout": 10} | given)
+        psycopg.conninfo.timeout_from_conninfo(psycopg.conninfo.conninfo_to_dict(whole))
+    except (psycopg.ProgrammingError, TypeError) as error:
+        raise _bad_url(_first_line(error)) from None
+    return whole
 
 
 def _engine(url: URL, embedded: EmbeddedServer | None) -> Engine:
     """An engine whose every new connection brings a crashed embedded server back first."""
-    arguments = url.translate_connect_args(username="user", database="dbname") | dict(url.query)
+    conninfo = _conninfo(url)
 
     def connect() -> psycopg.Connection[Any]:
         try:
-            return psycopg.connect(**arguments, connect_timeout=10)
+            return psycopg.connect(conninfo)
         except psycopg.OperationalError:
             if embedded is None:
                 raise
             embedded.start()
-            return psycopg.connect(**arguments, connect_timeout=10)
+            return psycopg.connect(conninfo)
 
     return create_engine(url, creator=connect, pool_pre_ping=True)
 
 
-def _unavailable(url: URL, error: OperationalError) -> str:
-    reason = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
-    return (
-        f"PostgreSQL at {url.render_as_string(hide_password=True)} does not answer: {reason}. "
-        "See that it runs and that WORKBENCH_DATABASE_URL is right."
-    )
+def _unavailable(url: URL, embedded: EmbeddedServer | None, error: DBAPIError) -> str:
+    if embedded is not None:
+        return f"The embedded PostgreSQL server does not answer: {_reason(error)}. `workbench doctor` says more."
+    place = f"{url.query.get('host') or url.host or 'localhost'}:{url.port or 5432}/{url.database}"
+    return f"PostgreSQL at {place} does not answer: {_reason(error)}. See that it runs and that WORKBENCH_DATABASE_URL is right."
+
+
+def _reason(error: DBAPIError) -> str:
+    """What the server or its library said, without the statement that was under way."""
+    return _first_line(error.orig) if error.orig else type(error).__name__
+
+
+def _first_line(error: BaseException) -> str:
+    return without_passwords(str(error).strip().split("\n", 1)[0].rstrip("."))

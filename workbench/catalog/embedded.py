@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,8 @@ _KEEPER = Path(__file__).with_name("keeper.py")
 _START_SECONDS = 60.0
 _RETRY_SECONDS = 10.0
 _STOP_SECONDS = 30.0
+#: What a new server with one database takes, and some to work with.
+_FIRST_BYTES = 100 * 2**20
 #: A Unix socket's path may have about 100 characters on the systems supported.
 _SOCKET_PATH_LIMIT = 90
 
@@ -58,7 +61,7 @@ class EmbeddedServer:
 
     @property
     def address(self) -> Address:
-        return self._address("workbench", "workbench")
+        return self._address("workbench", "workbench", self._password("password"))
 
     def start(self) -> None:
         """Makes sure the server runs and has the workbench's role and database. Raises DatabaseUnavailable."""
@@ -105,30 +108,35 @@ class EmbeddedServer:
     def _data(self) -> Path:
         return self._folder / "data"
 
-    def _address(self, user: str, dbname: str) -> Address:
-        return Address(host=str(self._socket_folder()), port=5432, dbname=dbname, user=user, password=self._password())
+    def _address(self, user: str, dbname: str, password: str) -> Address:
+        return Address(host=str(self._socket_folder()), port=5432, dbname=dbname, user=user, password=password)
 
     def _hold(self) -> None:
         if self._users_lock is not None:
             return
         system_user.make_private(self._folder.parent)
         system_user.make_private(self._folder)
-        self._password()
-        lock = (self._folder / "users.lock").open("a")
+        lock = system_user.open_private(self._folder / "users.lock", "a")
         fcntl.flock(lock, fcntl.LOCK_SH)
         self._users_lock = lock
         atexit.register(self.release)
 
-    def _password(self) -> str:
-        """The server's password, made once; two processes that make it at the same moment agree on one."""
-        path = self._folder / "password"
+    def _superuser_password(self) -> str:
+        """Of no use to the workbench once its own role and database are made; what knows the other cannot become superuser."""
+        return self._password("superuser-password")
+
+    def _password(self, name: str) -> str:
+        """A password kept in a file, made once; two processes that make it at the same moment agree on one."""
+        path = self._folder / name
         if not path.exists():
-            mine = path.with_name(f"password.{os.getpid()}.{secrets.token_hex(4)}")
-            mine.touch(mode=0o600)
-            mine.write_text(secrets.token_urlsafe(32))
-            with contextlib.suppress(FileExistsError):
-                os.link(mine, path)
-            mine.unlink()
+            mine = path.with_name(f"{name}.{os.getpid()}.{secrets.token_hex(4)}")
+            try:
+                with system_user.open_private(mine, "w") as file:
+                    file.write(secrets.token_urlsafe(32))
+                with contextlib.suppress(FileExistsError):
+                    os.link(mine, path)
+            finally:
+                mine.unlink(missing_ok=True)
         return path.read_text()
 
     def _socket_folder(self) -> Path:
@@ -138,11 +146,20 @@ class EmbeddedServer:
         name = sha256(os.fsencode(self._folder)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"workbench-{os.getuid()}-{name}"
 
+    def _refuse_full_disk(self) -> None:
+        free = shutil.disk_usage(self._folder).free
+        if not self._data.exists() and free < _FIRST_BYTES:
+            raise DatabaseUnavailable(
+                f"The embedded PostgreSQL server needs {_FIRST_BYTES >> 20} MiB under {self._folder} to begin with, and "
+                f"{free >> 20} are free there. Make room, or set WORKBENCH_HOME to another place."
+            )
+
     def _start_keeper(self) -> subprocess.Popen[str]:
+        self._refuse_full_disk()
         owner = system_user.for_server([self._folder, _programs()])
         socket = self._socket_folder()
         system_user.make_own(socket, owner)
-        with (self._folder / "keeper.log").open("w") as log:
+        with system_user.open_private(self._folder / "keeper.log", "w") as log:
             keeper = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_KEEPER)],
                 stdin=subprocess.PIPE,
@@ -158,7 +175,7 @@ class EmbeddedServer:
             "bin": str(_programs()),
             "users_lock": str(self._folder / "users.lock"),
             "keeper_lock": str(self._folder / "keeper.lock"),
-            "password": self._password(),
+            "password": self._superuser_password(),
             "uid": owner.uid if owner else None,
             "gid": owner.gid if owner else None,
         }
@@ -180,18 +197,25 @@ class EmbeddedServer:
     def _found_database(self) -> bool:
         """Makes the workbench's own role and database; it is not a superuser, so that row-level security binds it."""
         try:
-            with _connect(self._address("postgres", "postgres"), autocommit=True) as connection:
+            superuser = self._address("postgres", "postgres", self._superuser_password())
+            with _connect(superuser, autocommit=True) as connection:
                 connection.execute("select pg_advisory_lock(1)")
-                if not _exists(connection, "select 1 from pg_roles where rolname = 'workbench'"):
-                    password = psycopg.sql.Literal(self._password())
-                    role = psycopg.sql.SQL("create role workbench login createrole nosuperuser password {}")
-                    connection.execute(role.format(password))
-                if not _exists(connection, "select 1 from pg_database where datname = 'workbench'"):
-                    connection.execute("create database workbench owner workbench")
-                    connection.execute("revoke all on database workbench from public")
+                self._found(connection)
         except psycopg.OperationalError:
             return False
         return True
+
+    def _found(self, connection: psycopg.Connection) -> None:
+        if not _exists(connection, "select 1 from pg_roles where rolname = 'workbench'"):
+            password = psycopg.sql.Literal(self._password("password"))
+            role = psycopg.sql.SQL("create role workbench login createrole nosuperuser password {}")
+            connection.execute(role.format(password))
+        # Readers can never take the last connections, nor leave things behind in a database that is not ours.
+        connection.execute("grant pg_use_reserved_connections to workbench")
+        connection.execute("revoke all on database postgres, template1 from public")
+        if not _exists(connection, "select 1 from pg_database where datname = 'workbench'"):
+            connection.execute("create database workbench owner workbench")
+            connection.execute("revoke all on database workbench from public")
 
     def _keeper_is_gone(self) -> bool:
         path = self._folder / "keeper.lock"
@@ -233,11 +257,12 @@ class EmbeddedServer:
         self._keeper = None
 
     def _why_not(self) -> str:
-        logs = [self._folder / "keeper.log", self._data / "server.log"]
-        lines = [line for log in logs if log.exists() for line in log.read_text(errors="replace").splitlines()[-3:]]
+        logs = [log for log in (self._folder / "keeper.log", self._data / "server.log") if log.exists()]
+        lines = [line for log in logs for line in log.read_text(errors="replace").splitlines()[-3:]]
+        free = shutil.disk_usage(self._folder).free >> 20
         return (
-            f"The embedded PostgreSQL server under {self._folder} does not start. Its last words: "
-            f"{' | '.join(lines) or 'none'}. Its full log is {self._data / 'server.log'}."
+            f"The embedded PostgreSQL server under {self._folder} does not start; {free} MiB are free there. Its last words: "
+            f"{' | '.join(lines) or 'none'}." + (f" More is in {' and '.join(map(str, logs))}." if lines else "")
         )
 
 

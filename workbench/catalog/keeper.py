@@ -8,6 +8,7 @@ however its holder ends, so a killed command leaves no server behind. It ends wh
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -23,7 +24,9 @@ from typing import Any
 
 
 def main(options: dict[str, Any]) -> int:
+    os.umask(0o077)
     keeper_lock = Path(options["keeper_lock"]).open("a")  # noqa: SIM115  held until this process ends
+    os.fchmod(keeper_lock.fileno(), 0o600)
     try:
         fcntl.flock(keeper_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -47,13 +50,16 @@ def main(options: dict[str, Any]) -> int:
     signal.signal(signal.SIGTERM, fast_shutdown)
     signal.signal(signal.SIGINT, fast_shutdown)
     threading.Thread(target=_wait_for_no_users, args=(options["users_lock"], fast_shutdown), daemon=True).start()
-    return server.wait()
+    status = server.wait()
+    _remove_socket(Path(options["socket"]))
+    return status
 
 
 _SERVER_OPTIONS = (
     "-c", "listen_addresses=",
     "-c", "unix_socket_permissions=0700",
     "-c", "max_connections=300",
+    "-c", "reserved_connections=60",
     "-c", "password_encryption=scram-sha-256",
     "-c", "timezone=UTC",
     "-c", "log_timezone=UTC",
@@ -118,6 +124,14 @@ def _wait_for_no_users(users_lock: str, then: Callable[[], None]) -> None:
     lock = Path(users_lock).open("a")  # noqa: SIM115  held until this process ends: newcomers wait for a clean start
     fcntl.flock(lock, fcntl.LOCK_EX)
     then()
+
+
+def _remove_socket(folder: Path) -> None:
+    """It may lie among everyone's temporary files; a server that was killed leaves its socket in it."""
+    with contextlib.suppress(OSError):
+        for file in folder.glob(".s.PGSQL.*"):
+            file.unlink()
+        folder.rmdir()
 
 
 def _stop_stray(data: Path) -> None:

@@ -6,6 +6,7 @@ pass but not to list, and a warning says so.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -17,6 +18,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from workbench.errors import BrokenInstallation
 
@@ -50,19 +52,45 @@ def for_server(paths: Sequence[Path]) -> SystemUser | None:
 
 
 def make_private(folder: Path) -> None:
-    """A folder that others cannot list; root's can be passed through, for the server's user."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+    """A folder that others cannot list, and what is missing above it; root's can be passed through, for the server's user."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        each.chmod(0o711 if os.geteuid() == 0 else 0o700)  # whatever this process's umask is
+
+
+def open_private(path: Path, mode: str) -> IO[str]:
+    """A file for this user alone, also one that others could read so far."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    return path.open(mode)
 
 
 def make_own(folder: Path, owner: SystemUser | None) -> None:
-    """A folder that belongs to the server's user alone. Raises BrokenInstallation where another user made it first."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if owner is not None:
-        os.chown(folder, owner.uid, owner.gid)
-    elif folder.stat().st_uid != os.getuid():
-        raise BrokenInstallation(
-            f"The folder {folder} belongs to another user; remove it, or set TMPDIR to a folder of your own."
-        )
+    """A folder that belongs to the server's user alone.
+
+    Raises BrokenInstallation where it is a link or another user's: its place among the temporary files can be known beforehand.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    try:
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        raise _not_ours(folder) from None
+    try:
+        if os.fstat(opened).st_uid not in {os.geteuid(), owner.uid if owner else os.geteuid()}:
+            raise _not_ours(folder)
+        os.fchmod(opened, 0o700)
+        if owner is not None:
+            os.fchown(opened, owner.uid, owner.gid)
+    finally:
+        os.close(opened)
+
+
+def _not_ours(folder: Path) -> BrokenInstallation:
+    return BrokenInstallation(
+        f"The folder {folder} belongs to another user or is a link; remove it, or set TMPDIR to a folder of your own."
+    )
 
 
 def _find() -> SystemUser | None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
+import time
 import zoneinfo
 from dataclasses import dataclass
 
+import psycopg
 from sqlalchemy import Connection, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from workbench.catalog import Catalog
-from workbench.catalog.tables import TENANT_ID_PATTERN, lake_readers, tenants
-from workbench.errors import InvalidTenant, NotFound
+from workbench.catalog.tables import TENANT_ID_PATTERN, lake_readers, locks, tenants
+from workbench.errors import BadInput, BrokenInstallation, InvalidTenant, NotFound
+
+#: Of one reader's login at a time; the embedded server takes 300, of which it keeps some for the workbench itself.
+_CONNECTIONS = 60
+#: How long a removal waits until nobody is at work in a lake.
+_PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,26 +95,120 @@ def all_tenants(catalog: Catalog) -> list[Tenant]:
 
 
 def reader(catalog: Catalog, tenant_id: str) -> Reader:
+    """The login of the tenant's lake. Raises NotFound where the tenant was removed, be it half-way."""
     with catalog.tenant(tenant_id) as connection:
-        row = connection.execute(select(lake_readers)).one()
+        row = connection.execute(select(lake_readers)).one_or_none()
+    if row is None:
+        raise NotFound(f"Tenant {tenant_id} was removed; where that was cut off, `workbench tenant remove {tenant_id}` ends it.")
     return Reader(role=row.role, password=row.password)
 
 
-def remove(catalog: Catalog, tenant_id: str) -> None:
-    """Removes the tenant's records, its lake's schema and its reader role; files are the caller's to remove first."""
-    login = reader(catalog, tenant_id)
-    with catalog.everything() as connection:
+def lock(catalog: Catalog, tenant_id: str, purpose: str) -> contextlib.AbstractContextManager[None]:
+    """Held by one process at a time for this tenant and purpose."""
+    return catalog.lock(_lock_prefix(tenant_id) + purpose)
+
+
+def has_lake_table(catalog: Catalog, tenant_id: str, table: str) -> bool:
+    """Whether the lake has that table; False, too, where it is no lake yet."""
+    with catalog.tenant(tenant_id) as connection:
         quote = connection.dialect.identifier_preparer.quote
-        connection.execute(text(f"drop schema if exists {quote(schema_name(tenant_id))} cascade"))
+        tables = f"{quote(schema_name(tenant_id))}.ducklake_table"
+        if connection.execute(text("select to_regclass(:tables)"), {"tables": tables}).scalar() is None:
+            return False
+        query = text(f"select exists (select from {tables} where table_name = :table and end_snapshot is null)")  # noqa: S608
+        return bool(connection.execute(query, {"table": table}).scalar_one())
+
+
+def remove_lake(catalog: Catalog, tenant_id: str) -> None:
+    """Removes the reader's login with all it owns, and the lake's schema; waits for the writers and ends the readers.
+
+    Does nothing where that is done already. Raises BadInput where the lake stays in use, BrokenInstallation where the login owns
+    things in another database.
+    """
+    with catalog.everything() as connection:
+        login = _login(connection, tenant_id)
+        if login is not None:
+            _shut_out(connection, login)
+    with lock(catalog, tenant_id, "rollup"), lock(catalog, tenant_id, "capture"), catalog.everything() as connection:
+        if login is not None:
+            _end_sessions(connection, login)
+        _drop_schema(connection, schema_name(tenant_id))
+        if login is not None:
+            _drop_role(connection, login)
+        connection.execute(delete(lake_readers).where(lake_readers.c.tenant_id == tenant_id))
+
+
+def remove(catalog: Catalog, tenant_id: str) -> None:
+    """Removes the tenant's lake from the catalog, and its records; files are the caller's to remove. May be repeated."""
+    remove_lake(catalog, tenant_id)
+    with catalog.everything() as connection:
         connection.execute(delete(tenants).where(tenants.c.id == tenant_id))
-        database = connection.execute(text("select current_database()")).scalar_one()
-        connection.execute(text(f"revoke all on database {quote(database)} from {quote(login.role)}"))
-        connection.execute(text(f"drop role {quote(login.role)}"))
+        connection.execute(delete(locks).where(locks.c.name.startswith(_lock_prefix(tenant_id), autoescape=True)))
 
 
 def schema_name(tenant_id: str) -> str:
     """PostgreSQL schema of the tenant's lake catalog."""
     return f"lake_{tenant_id}"
+
+
+def _lock_prefix(tenant_id: str) -> str:
+    return f"lake:{tenant_id}:"
+
+
+def _login(connection: Connection, tenant_id: str) -> str | None:
+    """The reader's role, quoted; None where there is none any more."""
+    role = connection.execute(select(lake_readers.c.role).where(lake_readers.c.tenant_id == tenant_id)).scalar()
+    found = connection.execute(text("select rolname from pg_roles where rolname = :role"), {"role": role}).scalar()
+    return None if found is None else connection.dialect.identifier_preparer.quote(found)
+
+
+def _shut_out(connection: Connection, login: str) -> None:
+    """No new sessions; and we become a member, who may end those there are and drop what they made."""
+    connection.execute(text(f"alter role {login} nologin"))
+    connection.execute(text(f"grant {login} to current_user"))
+
+
+def _end_sessions(connection: Connection, login: str) -> None:
+    of_role = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usesysid = cast(:login as regrole)"
+    connection.execute(text(of_role), {"login": login})
+
+
+def _drop_schema(connection: Connection, schema: str) -> None:
+    """All tables are locked at once or none: whoever is at work in the lake is waited for, and never waits for us."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not _locked(connection, schema):
+        if time.monotonic() > deadline:
+            raise BadInput("The lake is in use by another command; when that has ended, the tenant can be removed.")
+        time.sleep(0.02)
+    connection.execute(text(f"drop schema if exists {connection.dialect.identifier_preparer.quote(schema)} cascade"))
+
+
+def _locked(connection: Connection, schema: str) -> bool:
+    query = "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = :schema"
+    tables = connection.execute(text(query), {"schema": schema}).scalars().all()
+    if not tables:
+        return True
+    try:
+        with connection.begin_nested():
+            connection.execute(text(f"lock table {', '.join(tables)} in access exclusive mode nowait"))
+    except OperationalError as error:
+        if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+            return False
+        raise
+    return True
+
+
+def _drop_role(connection: Connection, login: str) -> None:
+    connection.execute(text(f"drop owned by {login}"))
+    try:
+        connection.execute(text(f"drop role {login}"))
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
+            raise
+        raise BrokenInstallation(
+            f"The tenant's login {login} owns things in another database of this server: {error.orig.diag.message_detail}. "
+            f"Drop them there (drop owned by {login}), then remove the tenant again."
+        ) from None
 
 
 def _role_name(connection: Connection, tenant_id: str) -> str:
@@ -120,7 +223,7 @@ def _create_schema(connection: Connection, tenant_id: str, login: Reader) -> Non
     schema, role = quote(schema_name(tenant_id)), quote(login.role)
     database = quote(connection.execute(text("select current_database()")).scalar_one())
     # The password is made of letters, digits, - and _, so it cannot end the literal.
-    connection.execute(text(f"create role {role} login connection limit 200 password '{login.password}'"))
+    connection.execute(text(f"create role {role} login connection limit {_CONNECTIONS} password '{login.password}'"))
     connection.execute(text(f"alter role {role} set default_transaction_read_only = on"))
     connection.execute(text(f"grant connect on database {database} to {role}"))
     connection.execute(text(f"create schema {schema}"))

@@ -47,23 +47,13 @@ class Workbench:
 
     @contextlib.contextmanager
     def reader(self, tenant: Tenant) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that reads this tenant's lake and nothing else. Raises BrokenInstallation where there is no such lake."""
-        lake = self.lake(tenant)
-        try:
-            connection = lake.reader()
-        except (duckdb.Error, OSError, BrokenInstallation) as error:
-            raise BrokenInstallation(
-                f"{_reason(error)}.\nWhere WORKBENCH_LAKE is what it was when the tenant was added, "
-                f"`workbench rollup --tenant {tenant.id}` makes what its lake lacks."
-            ) from error
-        with contextlib.closing(connection):
+        """A connection that reads this tenant's lake and nothing else. Raises BrokenInstallation where it cannot be opened."""
+        with contextlib.closing(self.lake(tenant).reader()) as connection:
             yield connection
 
     def _made(self, tenant: Tenant) -> Lake:
-        lake = self.lake(tenant)
         try:
-            with lake.writer():
-                return lake
+            return self.lake(tenant)
         except (duckdb.Error, OSError) as error:
             raise BrokenInstallation(
                 f"A lake cannot be made under {self.settings.lake}: {_reason(error)}. "

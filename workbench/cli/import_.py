@@ -123,8 +123,8 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
+        if asked and callable(earlier):
+            earlier(number, frame)
         asked = True
         click.echo("\nStopping after this batch; Ctrl-C again to stop at once.", err=True)
 
