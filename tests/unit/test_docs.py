@@ -12,8 +12,6 @@ import workbench
 from workbench.cli.commands import cli
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-
-
 _REFERENCE = runpy.run_path(str(DOCS / "commands.py"))
 
 

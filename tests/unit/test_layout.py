@@ -23,6 +23,10 @@ def test_numbers_stand_at_the_right_under_the_columns_own_name() -> None:
     assert found == ["calls_handled  d", "─────────────  ────", "            5  true", "         1000  –"]
 
 
+def test_a_column_without_a_value_stands_at_the_left() -> None:
+    assert _lines(["default", "b"], [None, 1])[2] == "–        1"
+
+
 def test_columns_that_do_not_fit_become_one_block_a_row() -> None:
     assert _lines(["a", "long"], [1, "x" * 90], [2, "y"]) == ["a     1", f"long  {'x' * 90}", "", "a     2", "long  y"]
 

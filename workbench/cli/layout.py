@@ -86,7 +86,8 @@ def _number(value: float | Decimal) -> int | float | None:
 
 
 def _numeric(column: Sequence[Any]) -> bool:
-    return all(value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool)) for value in column)
+    values = [value for value in column if value is not None]
+    return bool(values) and all(isinstance(each, int | float | Decimal) and not isinstance(each, bool) for each in values)
 
 
 def _width(value: str) -> int:
