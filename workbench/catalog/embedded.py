@@ -36,6 +36,7 @@ _RETRY_SECONDS = 10.0
 _STOP_SECONDS = 30.0
 #: What a new server with one database takes, and some to work with.
 _FIRST_BYTES = 100 * 2**20
+_BYTES = 2 * 2**20
 #: A Unix socket's path may have about 100 characters on the systems supported.
 _SOCKET_PATH_LIMIT = 90
 
@@ -147,11 +148,13 @@ class EmbeddedServer:
         return Path(tempfile.gettempdir()) / f"workbench-{os.getuid()}-{name}"
 
     def _refuse_full_disk(self) -> None:
+        """At once, and in other words than the server's."""
         free = shutil.disk_usage(self._folder).free
-        if not self._data.exists() and free < _FIRST_BYTES:
+        needed = _BYTES if self._data.exists() else _FIRST_BYTES
+        if free < needed:
             raise DatabaseUnavailable(
-                f"The embedded PostgreSQL server needs {_FIRST_BYTES >> 20} MiB under {self._folder} to begin with, and "
-                f"{free >> 20} are free there. Make room, or set WORKBENCH_HOME to another place."
+                f"The embedded PostgreSQL server needs {needed >> 20} MiB of room under {self._folder} to start, and "
+                f"{free >> 20} MiB are free there. Make room, or set WORKBENCH_HOME to another place."
             )
 
     def _start_keeper(self) -> subprocess.Popen[str]:
