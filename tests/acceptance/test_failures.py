@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -17,7 +18,9 @@ import psutil
 import psycopg
 import pytest
 
-from workbench.catalog import system_user, tenants
+from workbench import removal
+from workbench import settings as settings_table
+from workbench.catalog import Catalog, system_user, tenants
 from workbench.catalog.embedded import EmbeddedServer
 from workbench.cli import failures
 from workbench.cli.context import Workbench
@@ -82,8 +85,7 @@ def test_an_interrupt_while_a_command_is_still_being_loaded_is_told_like_any_oth
     _wait_for(listens)
     process.send_signal(signal.SIGINT)
     status, told = _ended(process)
-    assert (status, told.splitlines()[-1]) == (130, "Interrupted. What was finished is kept; the same command can be run again.")
-    assert "Traceback" not in told
+    assert (status, told) == (130, "Interrupted.\n")
 
 
 def test_a_command_that_was_told_to_outlive_its_terminal_does(home: Path, lake: Lake) -> None:
@@ -346,12 +348,14 @@ def test_a_removal_that_is_stopped_by_its_files_is_told_and_goes_on_where_it_sto
 def test_an_import_into_a_tenant_that_is_removed_ends_with_that_as_its_reason(run_cli: Cli, other_home: Path) -> None:
     added = run_cli("tenant", "add", "doomed", "--name", "D", "--timezone", "UTC", "--currency", "CHF", home=other_home)
     assert added.returncode == 0, added.stderr
-    files = [str(other_home / "calls.csv"), "--mapping", str(other_home / "calls.yaml")]
-    process = _started(other_home, "import", *files, "--tenant", "doomed")
-    _wait_for(lambda: _holds_a_lock(other_home))
-    removed = run_cli("tenant", "remove", "doomed", "--yes", home=other_home)
-    status, told = _ended(process)
-    assert removed.returncode == 0, removed.stderr
+    settings = settings_table.load({"WORKBENCH_HOME": str(other_home)})
+    with contextlib.closing(Catalog(settings)) as catalog:
+        tenant = tenants.get(catalog, "doomed")
+        files = [str(other_home / "calls.csv"), "--mapping", str(other_home / "calls.yaml")]
+        process = _started(other_home, "import", *files, "--tenant", "doomed")
+        _wait_for(lambda: _holds_a_lock(other_home))
+        removal.remove(catalog, settings, tenant)
+        status, told = _ended(process)
     assert status == 2, told
     assert "Tenant doomed was removed" in told
     assert not (other_home / "var" / "lake" / "doomed").exists()

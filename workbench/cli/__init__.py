@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -14,6 +15,7 @@ def main() -> None:
         interrupts.listen()
         from workbench.cli import commands
 
+        interrupts.begun = True
         status = commands.run()
     except BaseException as error:
         interrupts.leave()
@@ -33,6 +35,7 @@ class _Interrupts:
 
     def __init__(self) -> None:
         self.came = False
+        self.begun = False
 
     def listen(self) -> None:
         for number in self._SIGNALS:
@@ -48,6 +51,10 @@ class _Interrupts:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self.came = True
+        if not self.begun:
+            # There is nothing to tidy up yet, and an import may swallow what is raised in it.
+            os.write(2, b"Interrupted.\n")
+            os._exit(130)
         # Not before it is imported, which may be under way.
         if interrupt := getattr(sys.modules.get("workbench.lake"), "interrupt", None):
             interrupt()
