@@ -248,6 +248,29 @@ def test_a_place_that_cannot_be_written_publishes_nothing_and_says_so(
     assert _last_run(workbench, tenant_id).status == "failed"
 
 
+def test_a_disk_that_fills_up_while_a_report_is_exported_publishes_nothing_and_says_so(
+    run_cli: Cli, home: Path, workbench: Workbench, new_lake: Callable[..., Any]
+) -> None:
+    tenant_id = new_lake().tenant.id
+    # No file may grow beyond this: writing the page fails half-way, as it does where there is no room.
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000,) * 2); from workbench.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited, "report", "run", "daily_summary", "--tenant", tenant_id],
+        env=os.environ | {"WORKBENCH_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert _last_run(workbench, tenant_id).status == "failed"
+    assert _published(home, tenant_id) == []
+    _ok(run_cli("report", "run", "daily_summary", "--tenant", tenant_id))
+
+
 _TRIES = """
 import os, pathlib, signal, subprocess, workbench
 session = workbench.open()
