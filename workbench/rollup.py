@@ -182,9 +182,10 @@ class _RollUp:
         self._run("touched_by_ratings", begins=arrived.begins - _RATED_WITHIN, ends=arrived.ends + _RATED_WITHIN)
 
     def _compute(self, span: _Span, everything: bool) -> None:
-        unnamed = self._rows("has_unnamed_ratings", **span.instants)[0][0]
-        self._run("rating_agents", **span.instants) if unnamed else self._run("no_rating_agents")
         self._run("facts", **span.days, **span.instants)
+        if self._rows("has_unnamed_ratings")[0][0]:
+            self._run("rating_agents", **span.instants)
+            self._run("name_ratings")
         if everything:
             self._run("lead_events_of_facts")
         else:

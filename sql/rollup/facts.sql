@@ -40,7 +40,7 @@ select
     event_id,
     created_at,
     kind,
-    coalesce(user_id, agent_id) as user_id,
+    user_id,
     case when kind <= 6 then data.lead_id end as lead_id,
     data.campaign_id,
     case when kind = 3 then data.stage end as stage,
@@ -56,4 +56,3 @@ select
         when 10 then data.amount
     end as number
 from kept
-left join rating_agents using (event_id)
