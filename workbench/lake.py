@@ -25,6 +25,7 @@ from workbench.catalog import Catalog, tenants
 from workbench.catalog import lost as lost_postgresql
 from workbench.catalog.tenants import Tenant
 from workbench.errors import BrokenInstallation, DatabaseUnavailable, without_passwords
+from workbench.queries import literal
 from workbench.settings import Settings
 
 #: Batches up to this many rows are kept in the catalog until they are flushed, which makes a small commit quick.
@@ -122,7 +123,7 @@ def reader(reading: Reading) -> duckdb.DuckDBPyConnection:
     """
     connection = _connect(reading.tenant.timezone)
     _attach(connection, reading.dsn, reading, "READ_ONLY")
-    connection.execute(f"set allowed_directories = [{_literal(reading.data_path)}]")
+    connection.execute(f"set allowed_directories = [{literal(reading.data_path)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
@@ -145,7 +146,7 @@ def _connect(timezone: str) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config=config)
     _open.add(connection)
     # A literal: to bind a first parameter, DuckDB imports pandas and pyarrow, half a second that many commands need not wait.
-    connection.execute(f"set timezone = {_literal(timezone)}")
+    connection.execute(f"set timezone = {literal(timezone)}")
     for name in ("ducklake", "postgres_scanner"):
         load_extension(connection, name)
     return connection
@@ -164,7 +165,7 @@ def interrupt() -> None:
 
 def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     """Loads the extension from its wheel. Raises BrokenInstallation where the wheel is missing or for another DuckDB."""
-    connection.execute(f"load {_literal(str(_extension(name)))}")
+    connection.execute(f"load {literal(str(_extension(name)))}")
 
 
 def _extension(name: str) -> Path:
@@ -186,16 +187,16 @@ def _attach(connection: duckdb.DuckDBPyConnection, dsn: str, reading: Reading, *
         Path(reading.data_path).mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = ", ".join(
         (
-            f"data_path {_literal(reading.data_path)}",
+            f"data_path {literal(reading.data_path)}",
             # The folder may have been moved together with its catalog.
             "override_data_path true",
-            f"metadata_schema {_literal(reading.schema)}",
+            f"metadata_schema {literal(reading.schema)}",
             f"data_inlining_row_limit {INLINED_ROWS}",
             *options,
         )
     )
     try:
-        connection.execute(f"attach {_literal('ducklake:postgres:' + dsn)} as lake ({settings})")
+        connection.execute(f"attach {literal('ducklake:postgres:' + dsn)} as lake ({settings})")
     except duckdb.Error as error:
         # DuckDB's own words quote the whole connection string.
         told = without_passwords(str(error).replace(dsn, "…")).strip().split("\n", 1)[0]
@@ -235,8 +236,3 @@ def _present(parts: Mapping[str, object]) -> dict[str, str]:
 def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def _literal(value: str) -> str:
-    """A SQL string literal, for the few statements in which DuckDB binds no parameters."""
-    return "'" + value.replace("'", "''") + "'"

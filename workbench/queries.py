@@ -69,6 +69,11 @@ def names(under: str = "") -> list[str]:
     return sorted(path.relative_to(root).with_suffix("").as_posix() for path in (root / under).rglob("*.sql"))
 
 
+def literal(value: str) -> str:
+    """A SQL string literal, for statements in which DuckDB binds no parameters, or whose first one would import pandas."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def parse(name: str, text: str) -> Query:
     """A query from the text of its file; see the module's own words for the form."""
     first = text.split("\n", 1)[0]

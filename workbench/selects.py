@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from workbench.errors import InvalidQuery
+from workbench.queries import literal
 
 #: Table functions that read nothing but their arguments, or the names of tables and columns.
 _FUNCTIONS = frozenset(
@@ -42,9 +43,7 @@ def checked(connection: duckdb.DuckDBPyConnection, text: str) -> duckdb.Statemen
 
 
 def _parsed(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
-    # Doubled quotes are all that a literal needs in DuckDB; to bind a first parameter it would import pandas.
-    literal = "'" + text.replace("'", "''") + "'"
-    row = connection.execute(f"select json_serialize_sql({literal}::varchar)").fetchone()
+    row = connection.execute(f"select json_serialize_sql({literal(text)}::varchar)").fetchone()
     assert row is not None
     tree = json.loads(row[0])
     if tree["error"]:
