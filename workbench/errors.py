@@ -9,6 +9,10 @@
     │   ├── InvalidSource               a file or query to import that cannot be read as rows
     │   └── NotFound                    also for another tenant's things: the two cannot be told apart
     ├── RunFailed                   3   a notebook raised, died or was interrupted; carries run, cell and line
+    │   ├── KernelDied                  its process ended by itself; another attempt may do better
+    │   ├── RunCutOff                   the database was lost under it; another attempt may do better
+    │   ├── RunTimedOut
+    │   ├── RunCancelled
     │   └── PublishFailed               the run was fine, its artifacts could not be written
     └── BrokenInstallation          4   something the workbench stands on is missing or unhealthy; says how to mend it
         ├── DatabaseUnavailable
@@ -71,12 +75,30 @@ class RunFailed(WorkbenchError):
     """
 
     exit_status = 3
+    #: The state that a run of which this is the end is in.
+    status: ClassVar[str] = "failed"
 
     def __init__(self, message: str, *, run_id: str, cell: int | None = None, line: int | None = None) -> None:
         self.run_id = run_id
         self.cell = cell
         self.line = line
         super().__init__(message)
+
+
+class KernelDied(RunFailed):
+    pass
+
+
+class RunCutOff(RunFailed):
+    pass
+
+
+class RunTimedOut(RunFailed):
+    status = "timed_out"
+
+
+class RunCancelled(RunFailed):
+    status = "cancelled"
 
 
 class PublishFailed(RunFailed):

@@ -70,7 +70,7 @@ def _phase(work: Callable[[Outcome], Outcome], order: Outcome) -> Outcome:
     if told:
         found: Outcome = json.loads(told)
         return found
-    return {"error": f"its process ended unexpectedly ({_in_words(status)})"}
+    return {"error": f"its process ended unexpectedly ({_in_words(status)})", "kind": "died"}
 
 
 def _be_child(work: Callable[[Outcome], Outcome], order: Outcome, write_end: int) -> NoReturn:
@@ -172,7 +172,7 @@ def _execute(order: Outcome) -> Outcome:
             "line": _line(error.traceback),
         }
     except OSError as error:
-        return {"error": _shortened(str(error)), "unwritable": error.strerror}
+        return {"error": _shortened(str(error)), "unwritable": error.strerror, "kind": "unwritable"}
     except Exception as error:
         traceback.print_exc()
         return {"error": _shortened(f"{type(error).__name__}: {error}")}
@@ -223,7 +223,7 @@ def _export(order: Outcome) -> Outcome:
         )
         shutil.rmtree(tables)
     except OSError as error:
-        return {"error": str(error), "unwritable": error.strerror}
+        return {"error": str(error), "unwritable": error.strerror, "kind": "unwritable"}
     except BadInput as error:
         return {"error": _shortened(str(error))}
     except Exception as error:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 
 from workbench import queries
 from workbench.catalog import Catalog, tenants
@@ -63,7 +63,7 @@ class Lake:
             connection.execute("set preserve_insertion_order = false")
             yield connection
 
-    def lock(self, purpose: str) -> contextlib.AbstractContextManager[None]:
+    def lock(self, purpose: str) -> contextlib.AbstractContextManager[Connection]:
         """Held by one process at a time for this tenant and purpose."""
         return tenants.lock(self.catalog, self.tenant.id, purpose)
 

@@ -7,8 +7,8 @@ A file holds one statement or several. It opens with a comment line that says wh
     -- :start_date  first day, tenant's time zone
     select ... where agent_id = $agent_id
 
-Parameters are bound by DuckDB, never pasted in. A file that uses a parameter it does not declare, or declares one it does not
-use, is refused when it is loaded; so is a call with a parameter missing or unknown.
+Parameters are bound by the database, never pasted in. A file that uses a parameter it does not declare, or declares one it does
+not use, is refused when it is loaded; so is a call with a parameter missing or unknown.
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ class Query:
     description: str
     parameters: frozenset[str]
     sql: str
+
+    @property
+    def postgresql(self) -> str:
+        """The statement as SQLAlchemy's `text` takes it: `:name` for a parameter, and no comments."""
+        return _USED.sub(r":\1", _COMMENT.sub("", self.sql))
 
     def bind(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """`parameters` as DuckDB takes them; raises TypeError where names are missing or unknown."""

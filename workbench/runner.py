@@ -1,4 +1,4 @@
-"""Runs one report for one tenant: parameters checked, notebook executed in processes of its own, artifacts published at once.
+"""Executes one run: its notebook in processes of its own, told of in the ledger as it goes, its artifacts published at once.
 
 The folder of a run appears under `reports/<tenant>/<report>/<run>/` by one rename, whole or not at all. The notebook writes to a
 private folder of its own, which is gone with the run; a run that fails leaves its executed notebook under
@@ -8,25 +8,37 @@ private folder of its own, which is gone with the run; a run that fails leaves i
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import json
+import importlib.metadata
 import logging
 import os
+import platform
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from workbench import execution, exports, queries, runs, sandbox, session
-from workbench.catalog import Catalog
-from workbench.errors import BadInput, PublishFailed, RunFailed
-from workbench.lake import Lake
+from workbench import claims, execution, exports, notebooks, processes, queries, runs, sandbox, session
+from workbench.catalog import Catalog, tenants
+from workbench.claims import Ending, Lost, Progress
+from workbench.errors import (
+    BadInput,
+    DatabaseUnavailable,
+    KernelDied,
+    PublishFailed,
+    RunCancelled,
+    RunCutOff,
+    RunFailed,
+    RunTimedOut,
+    WorkbenchError,
+)
+from workbench.lake import Lake, open_lake
 from workbench.notebooks import Report
+from workbench.runs import Run
 from workbench.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -35,8 +47,14 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "SSL_CERT_FILE")
 _PACKAGE = Path(__file__).parent
 #: The path of a Unix socket may have about 100 characters.
 _SHORT_TEMPORARY = "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108  # a folder with a name of its own is made in it
-#: Killing a run's processes takes moments; this long is waited before their leader is killed too.
-_PATIENCE_SECONDS = 10.0
+#: How often a run is told of in the ledger, and with that, how soon it learns that it is not wanted any more.
+_BEAT_SECONDS = 0.4
+#: How long the end of a run waits for a database that is away.
+_PATIENCE_SECONDS = 120.0
+#: How often a run is tried whose database was lost, whatever it was asked for.
+_ATTEMPTS_WHERE_LOST = 5
+#: What a run's outcome depends on beside its notebook and data.
+_RECORDED = ("workbench", "pandas", "pyarrow", "numpy", "altair", "duckdb", "ipykernel", "papermill", "nbconvert", "plutoprint")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,25 +67,22 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Run:
-    """One run while it happens: `private` is the folder its processes may write to, `staging` becomes its published folder."""
+class _Work:
+    """One attempt while it happens: its processes may write to `private`, and `staging` becomes its published folder."""
 
-    id: str
+    run: Run
     report: Report
-    parameters: Mapping[str, Any]
-    formats: Sequence[str]
     lake: Lake
     settings: Settings
     private: Path
-    started_at: dt.datetime
 
     @property
     def published(self) -> Path:
-        return self.settings.reports / self.lake.tenant.id / self.report.name / self.id
+        return _published(self.settings, self.run)
 
     @property
     def staging(self) -> Path:
-        return self.published.with_name(f".{self.id}")
+        return self.published.with_name(f".{self.run.id}.{self.run.attempt}")
 
     @property
     def work(self) -> Path:
@@ -84,43 +99,164 @@ def run(
     formats: Sequence[str],
     by: str,
 ) -> Published:
-    """Executes the report and publishes it, with every step in the ledger; `parameters` are texts.
+    """Records a run and executes it here and now; `parameters` are texts.
 
-    Raises InvalidParameter before anything is recorded, and RunFailed with the cell and line for a notebook that raised, ran too
-    long or could not be exported. An interrupt ends the run's processes, records it as cancelled and goes on upwards.
+    Raises InvalidParameter before anything is recorded, and else what `perform` raises.
     """
-    values = report.values(parameters)
     exports.check_formats(formats)
-    tenant_id, content = lake.tenant.id, report.content_hash()
-    run_id = runs.queue(catalog, tenant_id, report=report.name, parameters=values, formats=formats, notebook_hash=content, by=by)
-    with _recorded(catalog, tenant_id, run_id), _private_folder() as private:
-        runs.start(catalog, tenant_id, run_id)
-        current = _Run(
-            id=run_id,
-            report=report,
-            parameters=values,
-            formats=formats,
-            lake=lake,
+    request = runs.Request(
+        tenant_id=lake.tenant.id,
+        report=report.name,
+        parameters=report.values(parameters),
+        formats=formats,
+        notebook_hash=report.content_hash(),
+        by=by,
+    )
+    with catalog.tenant(lake.tenant.id) as connection:
+        run_id = runs.begin(connection, request, name(runs.COMMAND))
+    return perform(catalog, settings, runs.get(catalog, lake.tenant.id, run_id))
+
+
+def name(kind: str) -> str:
+    """What this process is called in the ledger."""
+    return f"{kind} {os.getpid()} on {platform.node()}"
+
+
+def perform(catalog: Catalog, settings: Settings, run: Run, *, leave: threading.Event | None = None) -> Published:
+    """Executes a run that is this process's and publishes it, with every step in the ledger.
+
+    Raises RunFailed, with the cell and line, for a notebook that raised, ran too long, was cancelled or could not be exported; by
+    then that is in the ledger, be it as an end or as one more attempt to come. An interrupt ends the run's processes, records it
+    as cancelled and goes on upwards. Where `leave` is set while it runs, it is handed back, and Lost is raised, as for a run that
+    was given to another worker meanwhile.
+    """
+    telling = _Telling(catalog, run)
+    try:
+        return _performed(catalog, settings, run, telling, leave or threading.Event())
+    except Lost:
+        _log.warning("run %s of %s for %s is not ours any more", run.id, run.report, run.tenant_id)
+        raise
+    except BaseException as error:
+        failure = _failed(run, error)
+        _patiently(lambda: _record_failure(catalog, settings, run, failure, telling))
+        raise
+
+
+def _performed(catalog: Catalog, settings: Settings, run: Run, telling: _Telling, leave: threading.Event) -> Published:
+    with _private_folder() as private:
+        work = _Work(
+            run=run,
+            report=notebooks.report(settings.home, run.report),
+            lake=open_lake(catalog, settings, tenants.get(catalog, run.tenant_id)),
             settings=settings,
             private=private,
-            started_at=dt.datetime.now(dt.UTC),
         )
-        names = _executed(current)
-        runs.succeed(catalog, tenant_id, run_id, names)
-    return Published(run_id=run_id, folder=current.published, files=[current.published / name for name in names])
+        try:
+            _prepare(work)
+            outcome = _outcome(work, telling, leave)
+            if "error" in outcome:
+                raise _failure(work, outcome)
+            ending = _success(work, outcome)
+            _patiently(lambda: claims.end(catalog, run, ending, telling.rest(), lambda: _publish(work)))
+        except OSError as error:
+            raise _not_writable(work, error.strerror or str(error)) from error
+        except RunFailed:
+            _keep_notebook(work)
+            raise
+        finally:
+            shutil.rmtree(work.staging, ignore_errors=True)
+    _log.info("run %s of %s for %s succeeded", run.id, run.report, run.tenant_id)
+    return Published(run_id=run.id, folder=work.published, files=[work.published / name for name in ending.artifacts])
 
 
-@contextlib.contextmanager
-def _recorded(catalog: Catalog, tenant_id: str, run_id: str) -> Iterator[None]:
-    """Whatever ends the run, the ledger learns of it."""
-    try:
-        yield
-    except BaseException as error:
-        status = {_TimedOut: "timed_out", KeyboardInterrupt: "cancelled"}.get(type(error), "failed")
-        message = str(error) or f"interrupted ({type(error).__name__})"
-        _log.info("run %s for %s: %s: %s", run_id, tenant_id, status, message)
-        runs.end(catalog, tenant_id, run_id, status, message, error.cell if isinstance(error, RunFailed) else None)
-        raise
+class _Telling:
+    """What there is to tell of a run: heard as it comes, told to the ledger a few times a second."""
+
+    def __init__(self, catalog: Catalog, run: Run) -> None:
+        self.catalog = catalog
+        self._run = run
+        self._cells_total: int | None = None
+        self._cells: list[Mapping[str, Any]] = []
+        self._lines: list[tuple[int | None, str, str]] = []
+        self._next = time.monotonic() + _BEAT_SECONDS
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        if "cells" in message:
+            self._cells_total = message["cells"]
+        elif "seconds" in message:
+            self._cells.append({"cell": message["cell"], "seconds": message["seconds"]})
+        elif "stream" in message:
+            self._lines.append((message["cell"], message["stream"], message["text"].replace("\x00", "\N{REPLACEMENT CHARACTER}")))
+
+    def tell(self) -> None:
+        """Raises RunCancelled where somebody wants the run ended, and Lost."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _BEAT_SECONDS
+        progress = self.rest()
+        try:
+            wanted = claims.beat(self.catalog, self._run, progress)
+        except DatabaseUnavailable as error:
+            _log.warning("run %s goes on, but the ledger cannot be told: %s", self._run.id, error)
+            return
+        # Kept until now, for a ledger that could not be told.
+        del self._lines[: len(progress.lines)]
+        if not wanted:
+            raise RunCancelled(f"Run {self._run.id} of {self._run.report} was cancelled.", run_id=self._run.id)
+
+    def rest(self) -> Progress:
+        """All that has come, with the lines that have not been told yet."""
+        return Progress(cells_total=self._cells_total, cells=tuple(self._cells), lines=tuple(self._lines))
+
+
+def _patiently(step: Callable[[], object]) -> None:
+    """Does `step` again until the database is there for it."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            step()
+            return
+        except DatabaseUnavailable as error:
+            if time.monotonic() > deadline:
+                raise
+            _log.warning("the end of a run waits for the database: %s", error)
+            time.sleep(0.5)
+
+
+def _failed(run: Run, error: BaseException) -> RunFailed:
+    """What went wrong, in words for the ledger."""
+    if isinstance(error, RunFailed):
+        return error
+    if isinstance(error, DatabaseUnavailable):
+        return RunCutOff(f"{error} (run {run.id})", run_id=run.id)
+    if isinstance(error, WorkbenchError):
+        return RunFailed(f"{error} (run {run.id})", run_id=run.id)
+    if isinstance(error, Exception):
+        _log.error("run %s of %s for %s", run.id, run.report, run.tenant_id, exc_info=error)
+        return RunFailed(f"Run {run.id} met a fault of the workbench: {type(error).__name__}: {error}", run_id=run.id)
+    return RunCancelled(f"interrupted ({type(error).__name__})", run_id=run.id)
+
+
+def _record_failure(catalog: Catalog, settings: Settings, run: Run, failure: RunFailed, telling: _Telling) -> None:
+    """As an attempt, where another may do better; else as the end."""
+    ending = Ending(status=failure.status, message=str(failure), cell=failure.cell, packages=packages())
+    with contextlib.suppress(Lost):
+        if _worth_another_try(run, failure):
+            due_at = claims.try_again(catalog, run, ending, telling.rest())
+            _log.info("run %s for %s: %s; due again at %s", run.id, run.tenant_id, failure, due_at)
+            return
+        claims.end(catalog, run, ending, telling.rest())
+        # Of an attempt that had published, but died before the ledger knew.
+        shutil.rmtree(_published(settings, run), ignore_errors=True)
+        _log.info("run %s for %s: %s: %s", run.id, run.tenant_id, failure.status, failure)
+
+
+def _worth_another_try(run: Run, failure: RunFailed) -> bool:
+    if run.by_command or isinstance(failure, RunCancelled):
+        return False
+    if isinstance(failure, RunCutOff):
+        return run.attempt < max(_ATTEMPTS_WHERE_LOST, run.retries + 1)
+    return run.attempt <= run.retries and (run.retry_failures or isinstance(failure, KernelDied | RunTimedOut))
 
 
 @contextlib.contextmanager
@@ -130,159 +266,159 @@ def _private_folder() -> Iterator[Path]:
         yield Path(folder).resolve()
 
 
-def _executed(run: _Run) -> list[str]:
-    """Executes, exports and publishes; returns the names of the published files."""
-    try:
-        _prepare(run)
-        outcome = _outcome(run)
-        if "error" in outcome:
-            raise _failure(run, outcome)
-        run.staging.rename(run.published)
-    except OSError as error:
-        raise _not_writable(run, error.strerror or str(error)) from error
-    except RunFailed:
-        _keep_notebook(run)
-        raise
-    finally:
-        shutil.rmtree(run.staging, ignore_errors=True)
-    return list(outcome["names"])
-
-
-def _prepare(run: _Run) -> None:
+def _prepare(work: _Work) -> None:
     """The folders, and the code a notebook may import: our package, without the folder it lies in."""
-    (run.work / execution.TABLES).mkdir(parents=True)
-    (run.private / "code").mkdir()
+    (work.work / execution.TABLES).mkdir(parents=True)
+    (work.private / "code").mkdir()
     for folder in (_PACKAGE, queries.folder()):
-        (run.private / "code" / folder.name).symlink_to(folder)
-    run.staging.mkdir(parents=True)
+        (work.private / "code" / folder.name).symlink_to(folder)
+    work.staging.mkdir(parents=True)
 
 
-def _outcome(run: _Run) -> execution.Outcome:
-    timeout = run.settings.run_timeout_seconds
-    with tempfile.TemporaryFile() as complaints:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "workbench.execution"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-            env=_passed_on("HOME", "TMPDIR") | {"PYTHONPATH": str(_PACKAGE.parent)},
-            cwd=run.staging,
-            start_new_session=True,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.write(json.dumps(_order(run)).encode() + b"\n")
-            process.stdin.flush()
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            raise _TimedOut(
-                f"Report {run.report.name} ran longer than {timeout:g} s and was ended (run {run.id}).", run_id=run.id
-            ) from None
-        finally:
-            _end(process)
-        told = process.stdout.read()
-        process.stdout.close()
-        _log_complaints(run, complaints)
-    outcome: execution.Outcome = json.loads(told) if told else {"error": f"its processes ended (status {process.returncode})"}
-    return outcome
+def _outcome(work: _Work, telling: _Telling, leave: threading.Event) -> Mapping[str, Any]:
+    run = work.run
+    timeout = run.timeout_seconds or work.settings.run_timeout_seconds
+    deadline = time.monotonic() + timeout
+    with tempfile.TemporaryFile() as complaints, _started(work, complaints) as started:
+        while True:
+            try:
+                message = started.receive(_BEAT_SECONDS)
+            except EOFError:
+                _log_complaints(work, complaints)
+                return {"error": "its processes were killed from outside", "kind": "died"}
+            if message and "outcome" in message:
+                _log_complaints(work, complaints)
+                outcome: Mapping[str, Any] = message["outcome"]
+                return outcome
+            telling.hear(message or {})
+            telling.tell()
+            if leave.is_set():
+                started.end()
+                claims.hand_back(telling.catalog, run)
+                raise Lost
+            if time.monotonic() > deadline:
+                raise RunTimedOut(
+                    f"Report {run.report} ran longer than {timeout:g} s and was ended (run {run.id}).", run_id=run.id
+                )
 
 
-def _order(run: _Run) -> dict[str, Any]:
-    tenant = run.lake.tenant
+def _started(work: _Work, complaints: IO[bytes]) -> processes.Processes:
+    return processes.Processes.start(_order(work), error=complaints)
+
+
+def _success(work: _Work, outcome: Mapping[str, Any]) -> Ending:
+    return Ending(
+        status="succeeded",
+        artifacts=outcome["names"],
+        rows_read=outcome.get("rows_read"),
+        peak_memory_mb=outcome.get("peak_memory_mb"),
+        notebook_hash=work.report.content_hash(),
+        packages=packages(),
+    )
+
+
+@cache
+def packages() -> dict[str, str]:
+    """Versions of Python and of the packages that a run's outcome depends on."""
+    return {"python": platform.python_version()} | {each: importlib.metadata.version(each) for each in _RECORDED}
+
+
+def _published(settings: Settings, run: Run) -> Path:
+    return settings.reports / run.tenant_id / run.report / run.id
+
+
+def _publish(work: _Work) -> None:
+    """May be repeated. Files of an attempt whose end was never recorded make room."""
+    if not work.staging.exists():
+        return
+    shutil.rmtree(work.published, ignore_errors=True)
+    work.staging.rename(work.published)
+
+
+def _order(work: _Work) -> dict[str, Any]:
+    tenant = work.lake.tenant
+    assert work.run.started_at is not None
     return {
-        "notebook": str(run.report.path),
-        "parameters": dict(run.parameters),
-        "environment": _environment(run),
-        "private": str(run.private),
-        "work": str(run.work),
-        "staging": str(run.staging),
-        "readable": [str(run.report.path), str(_PACKAGE), str(queries.folder()), run.lake.reading.data_path],
-        "formats": list(run.formats),
-        "cache": str(run.settings.var / "cache"),
+        "notebook": str(work.report.path),
+        "parameters": dict(work.run.parameters),
+        "environment": _environment(work),
+        "private": str(work.private),
+        "work": str(work.work),
+        "staging": str(work.staging),
+        "readable": [str(work.report.path), str(_PACKAGE), str(queries.folder()), work.lake.reading.data_path],
+        "formats": list(work.run.formats),
+        "cache": str(work.settings.var / "cache"),
         "edition": {
-            "report_title": run.report.title,
+            "report_title": work.report.title,
             "tenant_name": tenant.name,
-            "run_id": run.id,
+            "run_id": work.run.id,
             "timezone": tenant.timezone,
             "currency": tenant.currency,
-            "generated_at": run.started_at.isoformat(),
+            "generated_at": work.run.started_at.isoformat(),
         },
     }
 
 
-class _TimedOut(RunFailed):
-    pass
-
-
-def _environment(run: _Run) -> dict[str, str]:
+def _environment(work: _Work) -> dict[str, str]:
     """All that the notebook's process gets in its environment, with a home of its own."""
-    private = str(run.private)
+    private = str(work.private)
     own = {
-        "PYTHONPATH": str(run.private / "code"),
+        "PYTHONPATH": str(work.private / "code"),
         "PYTHONHASHSEED": "0",
         "HOME": private,
         "TMPDIR": private,
-        "IPYTHONDIR": str(run.private / "ipython"),
+        "IPYTHONDIR": str(work.private / "ipython"),
         "JUPYTER_RUNTIME_DIR": private,
         # The kernel of this environment, whatever other kernels the user's home knows.
         "JUPYTER_PREFER_ENV_PATH": "1",
     }
-    return _passed_on() | own | session.environment(run.lake.reading, run.work / execution.TABLES)
+    return _passed_on() | own | session.environment(work.lake.reading, work.work / execution.TABLES)
 
 
-def _passed_on(*names: str) -> dict[str, str]:
-    return {name: os.environ[name] for name in (*_PASSED_ON, *names) if name in os.environ}
+def _passed_on() -> dict[str, str]:
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Tells the run's processes, by the end of their input, that nobody wants them any more, and waits until they have ended."""
-    with contextlib.suppress(OSError):
-        process.stdin and process.stdin.close()
-    try:
-        process.wait(_PATIENCE_SECONDS)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _log_complaints(run: _Run, complaints: IO[bytes]) -> None:
+def _log_complaints(work: _Work, complaints: IO[bytes]) -> None:
     size = complaints.seek(0, os.SEEK_END)
     complaints.seek(max(size - 4000, 0))
     if told := complaints.read().decode(errors="replace").strip():
-        _log.info("run %s of %s for %s said: %s", run.id, run.report.name, run.lake.tenant.id, told)
+        _log.info("run %s of %s for %s said: %s", work.run.id, work.report.name, work.run.tenant_id, told)
 
 
-def _failure(run: _Run, outcome: execution.Outcome) -> RunFailed:
-    if "unwritable" in outcome:
-        return _not_writable(run, outcome["unwritable"] or outcome["error"])
+def _failure(work: _Work, outcome: Mapping[str, Any]) -> RunFailed:
+    if outcome.get("kind") == "unwritable":
+        return _not_writable(work, outcome.get("unwritable") or outcome["error"])
     cell, line = outcome.get("cell"), outcome.get("line")
     place = f" in cell {cell}" if cell else ""
     place += f", line {line}" if cell and line else ""
-    kept = _kept_notebook(run).relative_to(run.settings.home)
-    where = f"\nThe notebook as far as it came: {kept}" if (run.work / execution.NOTEBOOK).exists() else ""
-    return RunFailed(
-        f"Report {run.report.name} failed{place}: {outcome['error']} (run {run.id}){where}", run_id=run.id, cell=cell, line=line
-    )
+    kept = _kept_notebook(work).relative_to(work.settings.home)
+    where = f"\nThe notebook as far as it came: {kept}" if (work.work / execution.NOTEBOOK).exists() else ""
+    message = f"Report {work.report.name} failed{place}: {outcome['error']} (run {work.run.id}){where}"
+    kind: type[RunFailed] = KernelDied if outcome.get("kind") == "died" else RunFailed
+    if outcome["error"].startswith(f"{DatabaseUnavailable.__name__}:"):
+        kind = RunCutOff
+    return kind(message, run_id=work.run.id, cell=cell, line=line)
 
 
-def _not_writable(run: _Run, reason: str) -> RunFailed:
+def _not_writable(work: _Work, reason: str) -> RunFailed:
     return PublishFailed(
-        f"The artifacts of report {run.report.name} cannot be written to {run.staging.parent}: {reason}. "
-        f"Nothing was published; make room or permit writing there, and run it again (run {run.id}).",
-        run_id=run.id,
+        f"The artifacts of report {work.report.name} cannot be written to {work.staging.parent}: {reason}. "
+        f"Nothing was published; make room or permit writing there, and run it again (run {work.run.id}).",
+        run_id=work.run.id,
     )
 
 
-def _kept_notebook(run: _Run) -> Path:
-    return run.settings.var / "failed" / run.lake.tenant.id / run.id / execution.NOTEBOOK
+def _kept_notebook(work: _Work) -> Path:
+    return work.settings.var / "failed" / work.run.tenant_id / work.run.id / execution.NOTEBOOK
 
 
-def _keep_notebook(run: _Run) -> None:
-    kept = _kept_notebook(run)
+def _keep_notebook(work: _Work) -> None:
+    kept = _kept_notebook(work)
     try:
-        kept.parent.mkdir(parents=True)
-        sandbox.take(run.work / execution.NOTEBOOK, kept)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        # Of an attempt before this one.
+        kept.unlink(missing_ok=True)
+        sandbox.take(work.work / execution.NOTEBOOK, kept)
     except (OSError, BadInput) as error:
-        _log.info("run %s: its notebook is not kept: %s", run.id, error)
+        _log.info("run %s: its notebook is not kept: %s", work.run.id, error)

@@ -148,7 +148,7 @@ class Session:
         try:
             return self._connection.execute(selects.checked(self._connection, text), dict(parameters))
         except duckdb.Error as error:
-            raise InvalidQuery(str(error).strip()) from None
+            raise lake.lost(error) or InvalidQuery(str(error).strip()) from None
 
 
 def open(environ: Mapping[str, str] = os.environ) -> Session:  # noqa: A001  read as workbench.open()

@@ -39,7 +39,27 @@ SETTINGS = (
     Setting(
         variable="WORKBENCH_RUN_TIMEOUT",
         default="600",
-        help="Seconds after which a run's processes are killed.",
+        help="Seconds after which a run's processes are killed, where nothing else was asked for.",
+    ),
+    Setting(
+        variable="WORKBENCH_TENANT_RUNS",
+        default="2",
+        help="How many runs of one tenant may be under way at a time, on all workers together.",
+    ),
+    Setting(
+        variable="WORKBENCH_ALL_RUNS",
+        default="1000",
+        help="How many runs may be under way at a time in all, on all workers together.",
+    ),
+    Setting(
+        variable="WORKBENCH_WORKER_GRACE",
+        default="60",
+        help="Seconds that a worker which was asked to stop gives its runs to end, before it hands them back.",
+    ),
+    Setting(
+        variable="WORKBENCH_WORKER_SILENCE",
+        default="30",
+        help="Seconds of silence after which a worker counts as dead and its runs are given to others.",
     ),
     Setting(
         variable="WORKBENCH_LOG_LEVEL",
@@ -57,6 +77,10 @@ class Settings:
     database_url: str | None
     lake: str
     run_timeout_seconds: float
+    tenant_runs: int
+    all_runs: int
+    worker_grace_seconds: float
+    worker_silence_seconds: float
     log_level: str
 
     @property
@@ -78,7 +102,11 @@ def load(environ: Mapping[str, str] = os.environ, *, start: Path | None = None) 
         home=home,
         database_url=environ.get("WORKBENCH_DATABASE_URL") or None,
         lake=_lake(environ.get("WORKBENCH_LAKE"), home),
-        run_timeout_seconds=_seconds(environ.get("WORKBENCH_RUN_TIMEOUT") or "600"),
+        run_timeout_seconds=_seconds(environ, "WORKBENCH_RUN_TIMEOUT", 600),
+        tenant_runs=_count(environ, "WORKBENCH_TENANT_RUNS", 2),
+        all_runs=_count(environ, "WORKBENCH_ALL_RUNS", 1000),
+        worker_grace_seconds=_seconds(environ, "WORKBENCH_WORKER_GRACE", 60),
+        worker_silence_seconds=_seconds(environ, "WORKBENCH_WORKER_SILENCE", 30),
         log_level=_log_level(environ.get("WORKBENCH_LOG_LEVEL") or "WARNING"),
     )
 
@@ -118,14 +146,22 @@ def _folder(variable: str, given: str, start: Path, *, there: bool) -> Path:
     return path
 
 
-def _seconds(text: str) -> float:
+def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
+    text = environ.get(variable) or str(default)
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 7 * 86400:
-        raise BadInput(f"WORKBENCH_RUN_TIMEOUT is {text!r}; it must be a number of seconds above 0 and under a week.")
+        raise BadInput(f"{variable} is {text!r}; it must be a number of seconds above 0 and under a week.")
     return seconds
+
+
+def _count(environ: Mapping[str, str], variable: str, default: int) -> int:
+    text = environ.get(variable) or str(default)
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise BadInput(f"{variable} is {text!r}; it must be a whole number from 1 on.")
+    return int(text)
 
 
 def _log_level(text: str) -> str:

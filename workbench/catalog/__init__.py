@@ -30,7 +30,9 @@ class Catalog:
         if self.embedded is not None:
             self.embedded.start()
         self.url = _url(settings, self.embedded)
-        self._engine = _engine(self.url, self.embedded)
+        #: For connections of libraries that take libpq's form.
+        self.conninfo = _conninfo(self.url)
+        self._engine = _engine(self.conninfo, self.url, self.embedded)
         try:
             with self.everything() as connection:
                 schema.migrate(connection)
@@ -53,8 +55,10 @@ class Catalog:
             yield connection
 
     @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str) -> Iterator[Connection]:
         """Holds the named lock, across processes and machines, until the block ends or this process dies.
+
+        What it yields is its transaction, over all tenants' rows.
 
         It is a row of a table and no advisory lock, which any login of the server could take: a reader of another tenant's, too.
         """
@@ -63,7 +67,7 @@ class Catalog:
             # Its holder may have removed it, with the tenant that it was about.
             while connection.execute(row).first() is None:
                 connection.execute(insert(locks).values(name=name).on_conflict_do_nothing())
-            yield
+            yield connection
 
     def close(self) -> None:
         """Ends all connections and this process's use of the embedded server."""
@@ -136,9 +140,8 @@ def _conninfo(url: URL) -> str:
     return whole
 
 
-def _engine(url: URL, embedded: EmbeddedServer | None) -> Engine:
+def _engine(conninfo: str, url: URL, embedded: EmbeddedServer | None) -> Engine:
     """An engine whose every new connection brings a crashed embedded server back first."""
-    conninfo = _conninfo(url)
 
     def connect() -> psycopg.Connection[Any]:
         try:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -24,6 +28,16 @@ from sqlalchemy.dialects.postgresql import JSONB, UUID
 TENANT_ID_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
 
 RUN_STATES = ("queued", "running", "succeeded", "failed", "timed_out", "cancelled", "skipped")
+#: From each state, where a run may go; the database refuses every other move.
+RUN_MOVES = {
+    "queued": ("running", "cancelled"),
+    "running": ("queued", "succeeded", "failed", "timed_out", "cancelled"),
+    "succeeded": (),
+    "failed": ("queued",),
+    "timed_out": ("queued",),
+    "cancelled": ("queued",),
+    "skipped": ("queued",),
+}
 ROLES = ("admin", "analyst", "manager")
 
 metadata = MetaData(
@@ -136,23 +150,83 @@ report_executions = Table(
     Column("formats", JSONB, nullable=False, server_default=text("'[]'")),
     Column("artifacts", JSONB, nullable=False, server_default=text("'[]'")),
     Column("notebook_hash", Text, nullable=False),
+    # Who or what asked, and how urgently.
+    Column("created_by", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False, server_default="0"),
+    _created(),
+    # Of a schedule: its name, and the instant of its tick.
+    Column("schedule", Text),
+    Column("logical_time", DateTime(timezone=True)),
+    Column("keep", JSONB, nullable=False, server_default=text("'{}'")),
+    # While it waits: not before.
+    Column("due_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("timeout_seconds", Double),
+    Column("retries", Integer, nullable=False, server_default="0"),
+    Column("retry_failures", Boolean, nullable=False, server_default=text("false")),
+    # Of this attempt.
     Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("worker", Text),
+    Column("heartbeat_at", DateTime(timezone=True)),
+    Column("cancel_requested_at", DateTime(timezone=True)),
+    Column("cells_total", Integer),
+    Column("cells", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("rows_read", BigInteger),
+    Column("peak_memory_mb", Double),
+    Column("packages", JSONB, nullable=False, server_default=text("'{}'")),
     Column("error_message", Text),
     Column("error_cell", Integer),
-    Column("created_by", Text, nullable=False),
-    _created(),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
+    # How the attempts before this one ended, and how many of them ended with their worker.
+    Column("attempts", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("deaths", Integer, nullable=False, server_default="0"),
     _one_of("status", RUN_STATES),
     # Of the same tenant: another tenant's id answers like one that does not exist.
     ForeignKeyConstraint(
         ["tenant_id", "report_id"], ["custom_reports.tenant_id", "custom_reports.id"], ondelete="SET NULL (report_id)"
     ),
+    UniqueConstraint("tenant_id", "id"),
+    UniqueConstraint("tenant_id", "schedule", "logical_time"),
+    CheckConstraint("logical_time is null or schedule is not null", name="logical_time"),
     CheckConstraint("(status = 'queued') = (started_at is null) or status in ('cancelled', 'skipped')", name="started"),
     CheckConstraint("(status in ('queued', 'running')) = (finished_at is null)", name="finished"),
     Index(None, "tenant_id", "created_at"),
     Index(None, "tenant_id", "report", "created_at"),
+    Index("ix_report_executions_started", "tenant_id", "started_at", postgresql_where=text("started_at is not null")),
+    Index(
+        "ix_report_executions_queued",
+        "tenant_id",
+        text("priority desc"),
+        "due_at",
+        "id",
+        postgresql_where=text("status = 'queued'"),
+    ),
+    Index("ix_report_executions_running", "tenant_id", postgresql_where=text("status = 'running'")),
     Index(None, "report_id"),
+)
+
+#: The moves of `RUN_MOVES`, where the database looks them up.
+run_moves = Table(
+    "run_moves",
+    metadata,
+    Column("from_status", Text, primary_key=True),
+    Column("to_status", Text, primary_key=True),
+)
+
+run_log = Table(
+    "run_log",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    _tenant(),
+    Column("run_id", UUID(as_uuid=True), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("cell", Integer),
+    # stdout or stderr of the notebook; run for what the workbench itself has to say.
+    Column("stream", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    ForeignKeyConstraint(["tenant_id", "run_id"], ["report_executions.tenant_id", "report_executions.id"], ondelete="CASCADE"),
+    Index(None, "run_id", "position"),
 )
 
 dashboard_widgets = Table(
@@ -181,5 +255,6 @@ TENANT_COLUMNS = {
     "api_keys": "tenant_id",
     "custom_reports": "tenant_id",
     "report_executions": "tenant_id",
+    "run_log": "tenant_id",
     "dashboard_widgets": "tenant_id",
 }

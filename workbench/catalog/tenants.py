@@ -103,7 +103,7 @@ def reader(catalog: Catalog, tenant_id: str) -> Reader:
     return Reader(role=row.role, password=row.password)
 
 
-def lock(catalog: Catalog, tenant_id: str, purpose: str) -> contextlib.AbstractContextManager[None]:
+def lock(catalog: Catalog, tenant_id: str, purpose: str) -> contextlib.AbstractContextManager[Connection]:
     """Held by one process at a time for this tenant and purpose."""
     return catalog.lock(_lock_prefix(tenant_id) + purpose)
 

@@ -19,6 +19,7 @@ _COMMANDS = {
     "report": ("report", "List, explain and run reports."),
     "rollup": ("rollup", "Turn new events into metric tables."),
     "sql": ("sql", "Ask one tenant's lake a question."),
+    "worker": ("worker", "Execute what is queued, until it is stopped."),
     "tenant": ("tenant", "Add, list and remove tenants."),
 }
 

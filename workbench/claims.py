@@ -1,0 +1,236 @@
+"""The run ledger from the executing side: a worker claims the run whose turn it is, says that it lives, and says how it ended.
+
+A claim holds for one attempt. Whoever has lost it, because it was silent for so long that its run was given to another, can no
+longer change anything about the run: `beat` tells it so, and its end is not taken.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
+
+from workbench import queries, runs
+from workbench.catalog import Catalog
+from workbench.catalog.tables import report_executions, run_log
+from workbench.runs import Run
+
+#: Seconds of silence after which a run's worker counts as dead.
+SILENCE_SECONDS = 30.0
+#: A run that was under way when its worker died is set aside after so many times: it may be what killed it.
+_DEATHS = 3
+_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 10.0, 600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """How many runs may be running at a time, of one tenant and in all."""
+
+    tenant: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """What has come of a run since it was last told: ended cells with their seconds, and lines as (cell, stream, text)."""
+
+    cells_total: int | None
+    cells: Sequence[Mapping[str, Any]]
+    lines: Sequence[tuple[int | None, str, str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """How an attempt ended; `status` is one of `runs.ENDED`."""
+
+    status: str
+    message: str | None = None
+    cell: int | None = None
+    artifacts: Sequence[str] = ()
+    rows_read: int | None = None
+    peak_memory_mb: float | None = None
+    notebook_hash: str | None = None
+    packages: Mapping[str, str] | None = None
+
+
+class Lost(Exception):
+    """The run is no longer this worker's."""
+
+
+def claim(catalog: Catalog, worker: str, limits: Limits, *, turn: bool = True) -> Run | None:
+    """The run whose turn it is, now running as this worker's; None where none may run now.
+
+    A worker that goes on to its next run without having taken a `turn` takes one out of the queue: there is one for each run.
+    """
+    query = queries.query("runs/claim")
+    values = query.bind({"tenant_limit": limits.tenant, "total_limit": limits.total})
+    # One at a time, or two workers could each see the last free place of a tenant.
+    with catalog.lock("claim") as connection:
+        found = connection.execute(text(query.postgresql), values).scalar()
+        if found is None:
+            return None
+        row = connection.execute(_STARTED.where(report_executions.c.id == found), {"of_worker": worker}).one()
+        if not turn:
+            connection.execute(_TAKE_A_TURN)
+    return runs.from_row(row)
+
+
+_STARTED = (
+    update(report_executions)
+    .values(status="running", started_at=func.now(), heartbeat_at=func.now(), worker=bindparam("of_worker"))
+    .returning(report_executions)
+)
+_TAKE_A_TURN = text(
+    "delete from queue.procrastinate_jobs where id = (select id from queue.procrastinate_jobs where status = 'todo' "
+    "and (scheduled_at is null or scheduled_at <= now()) order by priority desc, id limit 1 for update skip locked)"
+)
+
+
+def beat(catalog: Catalog, run: Run, progress: Progress) -> bool:
+    """Tells that the run goes on and how far it has come; whether it is wanted any more.
+
+    Raises Lost where it has been given to another worker.
+    """
+    values: dict[str, Any] = {"heartbeat_at": func.now(), "cells_total": progress.cells_total, "cells": list(progress.cells)}
+    with catalog.tenant(run.tenant_id) as connection:
+        _keep_log(connection, run, progress.lines)
+        row = connection.execute(_mine(run).values(values).returning(report_executions.c.cancel_requested_at)).one_or_none()
+        if row is None:
+            raise Lost
+    return row.cancel_requested_at is None
+
+
+def end(catalog: Catalog, run: Run, ending: Ending, progress: Progress, publish: Callable[[], None] | None = None) -> None:
+    """Records how the run ended; `publish` makes its files appear, just before the ledger says so.
+
+    May be repeated where the database was lost in between. Raises Lost, and publishes nothing, where the run is another's by now.
+    """
+    values: dict[str, Any] = {
+        "status": ending.status,
+        "finished_at": func.now(),
+        "artifacts": list(ending.artifacts),
+        "error_message": ending.message,
+        "error_cell": ending.cell,
+        "rows_read": ending.rows_read,
+        "peak_memory_mb": ending.peak_memory_mb,
+        "cells_total": progress.cells_total,
+        "cells": list(progress.cells),
+    }
+    known_late = {"packages": ending.packages, "notebook_hash": ending.notebook_hash}
+    values |= {column: value for column, value in known_late.items() if value is not None}
+    with catalog.tenant(run.tenant_id) as connection:
+        if connection.execute(_mine(run).values(values)).rowcount != 1:
+            if _ended_so(connection, run, ending.status):
+                return
+            raise Lost
+        _keep_log(connection, run, progress.lines)
+        if publish is not None:
+            publish()
+
+
+def _ended_so(connection: Connection, run: Run, status: str) -> bool:
+    """Whether this very attempt has been recorded like this: the answer to the first try was lost."""
+    rows = report_executions.c
+    query = select(rows.status).where(rows.id == run.id, rows.attempt == run.attempt, rows.worker == run.worker)
+    return connection.execute(query).scalar() == status
+
+
+def try_again(catalog: Catalog, run: Run, ending: Ending, progress: Progress) -> dt.datetime:
+    """Queues the run once more, later the more often it was tried; returns when it is due. Raises Lost."""
+    due_at = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=backoff(run.attempt))
+    ended = replace(run, status=ending.status, error_message=ending.message, finished_at=dt.datetime.now(dt.UTC))
+    with catalog.tenant(run.tenant_id) as connection:
+        if connection.execute(_mine(run).values(runs.requeued(ended, due_at=due_at), attempt=run.attempt + 1)).rowcount != 1:
+            raise Lost
+        message = f"{ending.message} Attempt {run.attempt + 1} of {run.retries + 1} follows."
+        _keep_log(connection, run, [*progress.lines, (None, "run", message)])
+        runs.call(connection, due_at)
+    return due_at
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait after that attempt: twice as long each time, give or take a quarter lest many come back at once."""
+    return float(min(_BACKOFF_SECONDS * 2 ** (attempt - 1), _LONGEST_BACKOFF_SECONDS) * random.uniform(0.75, 1.25))  # noqa: S311
+
+
+def hand_back(catalog: Catalog, run: Run) -> None:
+    """Gives a run up unfinished, to whoever takes the next turn; it does not count as an attempt. Raises Lost."""
+    with catalog.tenant(run.tenant_id) as connection:
+        values = runs.requeued(run) | {"attempts": list(run.attempts)}
+        if connection.execute(_mine(run).values(values)).rowcount != 1:
+            raise Lost
+        runs.call(connection)
+
+
+def recover(catalog: Catalog, silence: float = SILENCE_SECONDS) -> list[Run]:
+    """Queues the runs whose worker is dead once more and returns them as they were; makes a turn where one waits without any.
+
+    A run that was under way at three deaths is set aside as failed. One that a person's own command was executing fails: it is
+    the person's to run it again.
+    """
+    with catalog.lock("recover") as connection:
+        rows = report_executions.c
+        silent = func.now() - text("make_interval(secs => :silence)").bindparams(silence=silence)
+        query = (
+            select(report_executions)
+            .where(rows.status == "running", rows.heartbeat_at < silent)
+            .with_for_update(skip_locked=True)
+        )
+        dead = [runs.from_row(row) for row in connection.execute(query)]
+        for run in dead:
+            _bury(connection, run)
+        connection.execute(_FORGET_DEAD_TURNS, {"silence": silence})
+        connection.execute(_CALL_WHERE_ONE_WAITS)
+    return dead
+
+
+def _bury(connection: Connection, run: Run) -> None:
+    message = f"Its worker {run.worker} died."
+    if run.cancel_requested_at:
+        values: dict[str, Any] = {"status": "cancelled", "finished_at": func.now(), "error_message": "cancelled"}
+    elif run.by_command:
+        values = {
+            "status": "failed",
+            "finished_at": func.now(),
+            "error_message": f"The command that executed it ({run.worker}) died.",
+        }
+    elif run.deaths + 1 >= _DEATHS:
+        message = f"It was under way at {_DEATHS} deaths of a worker and is set aside; `workbench runs retry` tries it again."
+        values = {"status": "failed", "finished_at": func.now(), "error_message": message, "deaths": run.deaths + 1}
+    else:
+        ended = replace(run, status="failed", error_message=message)
+        values = runs.requeued(ended) | {"attempt": run.attempt + 1, "deaths": run.deaths + 1}
+        runs.call(connection)
+    connection.execute(update(report_executions).where(report_executions.c.id == run.id).values(values))
+    _keep_log(connection, run, [(None, "run", message)])
+
+
+_FORGET_DEAD_TURNS = text(
+    "delete from queue.procrastinate_jobs where status = 'doing' and not exists (select from queue.procrastinate_workers "
+    "where id = worker_id and last_heartbeat >= now() - make_interval(secs => :silence))"
+)
+_CALL_WHERE_ONE_WAITS = text(
+    "select queue.procrastinate_defer_jobs_v1(array[cast(row('runs', 'turn', 0, null, null, '{}', null) "
+    "as queue.procrastinate_job_to_defer_v1)]) "
+    "where exists (select from report_executions where status = 'queued' and due_at <= now()) and not exists "
+    "(select from queue.procrastinate_jobs where status = 'todo' and (scheduled_at is null or scheduled_at <= now()))"
+)
+
+
+def _mine(run: Run) -> Any:
+    """An update of the run as long as it is this worker's attempt."""
+    rows = report_executions.c
+    return update(report_executions).where(
+        rows.id == run.id, rows.status == "running", rows.attempt == run.attempt, rows.worker == run.worker
+    )
+
+
+def _keep_log(connection: Connection, run: Run, lines: Sequence[tuple[int | None, str, str]]) -> None:
+    if lines:
+        of_run = {"tenant_id": run.tenant_id, "run_id": run.id, "attempt": run.attempt}
+        values = [of_run | {"cell": cell, "stream": stream, "text": said} for cell, stream, said in lines]
+        connection.execute(insert(run_log).values(values))

@@ -1,0 +1,140 @@
+"""A worker: takes turns from the queue and executes, in each, the runs that the ledger says are next.
+
+Any number of workers on any number of machines share one ledger. One that is asked to stop finishes its runs, and hands back
+those that take longer than its grace; one that dies is noticed by the others, who run its runs again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import procrastinate
+import psycopg
+from procrastinate.exceptions import ConnectorException
+from psycopg_pool import PoolTimeout
+
+from workbench import claims, runner, runs
+from workbench.catalog import Catalog
+from workbench.claims import Limits, Lost
+from workbench.errors import DatabaseUnavailable, RunFailed
+from workbench.runs import Run
+from workbench.settings import Settings
+
+_log = logging.getLogger(__name__)
+_RECONNECT_SECONDS = 0.5
+
+
+class Worker:
+    """Executes up to `concurrency` runs at a time, until it is told to stop."""
+
+    def __init__(self, catalog: Catalog, settings: Settings, *, concurrency: int) -> None:
+        self._catalog = catalog
+        self._settings = settings
+        self._concurrency = concurrency
+        self._limits = Limits(tenant=settings.tenant_runs, total=settings.all_runs)
+        self._name = runner.name(runs.WORKER)
+        self._stopping = threading.Event()
+        self._leaving = threading.Event()
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="run")
+
+    def run(self) -> None:
+        """Works until a signal comes (INT, TERM or HUP): its runs have ended, or are handed back, by then."""
+        with self._threads:
+            asyncio.run(self._work())
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._asked_to_stop, stop)
+        tasks = [asyncio.create_task(self._take_turns()), asyncio.create_task(self._look_after_others())]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    def _asked_to_stop(self, stop: asyncio.Event) -> None:
+        """No more runs from here on; asked again, or at the end of the grace, those under way are handed back."""
+        if self._stopping.is_set():
+            self._leaving.set()
+            return
+        _log.info("%s stops", self._name)
+        self._stopping.set()
+        asyncio.get_running_loop().call_later(self._settings.worker_grace_seconds, self._leaving.set)
+        stop.set()
+
+    async def _take_turns(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                # Brings the embedded server back where it has crashed.
+                await asyncio.to_thread(self._recover)
+                async with self._queue().open_async() as queue:
+                    _log.info("%s takes turns", self._name)
+                    await queue.run_worker_async(
+                        queues=["runs"],
+                        concurrency=self._concurrency,
+                        delete_jobs="always",
+                        install_signal_handlers=False,
+                        update_heartbeat_interval=self._settings.worker_silence_seconds / 4,
+                        stalled_worker_timeout=self._settings.worker_silence_seconds,
+                    )
+            except (DatabaseUnavailable, ConnectorException, psycopg.Error, PoolTimeout) as error:
+                _log.warning("%s waits for the database: %s", self._name, error)
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    def _queue(self) -> procrastinate.App:
+        app = procrastinate.App(
+            connector=procrastinate.PsycopgConnector(
+                conninfo=self._catalog.conninfo,
+                kwargs={"options": "-c search_path=queue"},
+                min_size=1,
+                max_size=4,
+                timeout=10.0,
+            )
+        )
+        app.task(name="turn")(self._turn)
+        return app
+
+    async def _turn(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._execute_what_is_next)
+
+    def _execute_what_is_next(self) -> None:
+        """One run after the other, as long as there are any: one turn was taken to come here, and each run has its own."""
+        turn = True
+        try:
+            while not self._stopping.is_set():
+                run = claims.claim(self._catalog, self._name, self._limits, turn=turn)
+                if run is None:
+                    return
+                turn = False
+                self._execute(run)
+            with self._catalog.everything() as connection:
+                runs.call(connection)
+        except DatabaseUnavailable as error:
+            _log.warning("%s lost its turn: %s", self._name, error)
+
+    def _execute(self, run: Run) -> None:
+        _log.info("run %s of %s for %s starts, attempt %d", run.id, run.report, run.tenant_id, run.attempt)
+        try:
+            runner.perform(self._catalog, self._settings, run, leave=self._leaving)
+        except (Lost, RunFailed):
+            pass  # It is in the ledger and in the log.
+        except Exception as error:
+            _log.error("run %s of %s for %s", run.id, run.report, run.tenant_id, exc_info=error)
+
+    async def _look_after_others(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.worker_silence_seconds / 4)
+            try:
+                await asyncio.to_thread(self._recover)
+            except DatabaseUnavailable as error:
+                _log.info("%s cannot look after others: %s", self._name, error)
+
+    def _recover(self) -> None:
+        for run in claims.recover(self._catalog, self._settings.worker_silence_seconds):
+            _log.warning("run %s of %s for %s was left behind by %s", run.id, run.report, run.tenant_id, run.worker)
