@@ -144,7 +144,10 @@ def try_again(catalog: Catalog, run: Run, ending: Ending, progress: Progress) ->
     due_at = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=backoff(run.attempt))
     ended = replace(run, status=ending.status, error_message=ending.message, finished_at=dt.datetime.now(dt.UTC))
     with catalog.tenant(run.tenant_id) as connection:
-        if connection.execute(_mine(run).values(runs.requeued(ended, due_at=due_at), attempt=run.attempt + 1)).rowcount != 1:
+        if (
+            connection.execute(_mine(run).values(runs.requeued(ended, due_at=due_at) | {"attempt": run.attempt + 1})).rowcount
+            != 1
+        ):
             raise Lost
         message = f"{ending.message} Attempt {run.attempt + 1} of {run.retries + 1} follows."
         _keep_log(connection, run, [*progress.lines, (None, "run", message)])
