@@ -192,7 +192,7 @@ def recover(catalog: Catalog, silence: float = SILENCE_SECONDS) -> list[Run]:
 
 
 def _bury(connection: Connection, run: Run) -> None:
-    message = f"Its worker {run.worker} died."
+    message = f"Its {run.worker} died."
     if run.cancel_requested_at:
         values: dict[str, Any] = {"status": "cancelled", "finished_at": func.now(), "error_message": "cancelled"}
     elif run.by_command:

@@ -200,13 +200,13 @@ def _attach(connection: duckdb.DuckDBPyConnection, dsn: str, reading: Reading, *
     except duckdb.Error as error:
         # DuckDB's own words quote the whole connection string.
         told = without_passwords(str(error).replace(dsn, "…")).strip().split("\n", 1)[0]
-        raise BrokenInstallation(f"The lake of tenant {reading.tenant.id} cannot be opened: {told}") from None
+        raise lost(error) or BrokenInstallation(f"The lake of tenant {reading.tenant.id} cannot be opened: {told}") from None
     connection.execute("use lake")
 
 
 def lost(error: duckdb.Error) -> DatabaseUnavailable | None:
     """The error to raise for one of DuckDB's that means that its connection to PostgreSQL was lost; None for any other."""
-    if re.search(_LOST, str(error)) is None:
+    if re.search(_LOST, str(error)) is None or re.search(_REFUSED, str(error)):
         return None
     told = [line.strip().rstrip(".") for line in str(error).splitlines() if re.search(_LOST_WORDS, line)]
     reason = told[0].rsplit(": ", 1)[-1] if told else "the connection was closed"
@@ -217,6 +217,8 @@ _LOST_WORDS = (
     "server closed the connection|terminating connection|connection to server|could not (?:receive|send) data"
     "|the database system is"
 )
+#: The server is there, and will not have this login another time either.
+_REFUSED = "authentication failed|not permitted to log in|role .* does not exist|database .* does not exist"
 #: A rollback fails only where there is nobody left to ask for it.
 _LOST = _LOST_WORDS + '|Unable to connect to Postgres|Failed to execute query "ROLLBACK"'
 

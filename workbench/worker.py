@@ -98,6 +98,8 @@ class Worker:
             )
         )
         app.task(name="turn")(self._turn)
+        # It tells of a lost database with a traceback for each of its tasks; what there is to say is said here.
+        logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
         return app
 
     async def _turn(self) -> None:
