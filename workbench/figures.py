@@ -20,7 +20,9 @@ STYLE = """
 .wb-of-4 .wb-figure{flex-basis:25%}
 .wb-tile{flex:1 1 auto;box-sizing:border-box;min-width:0;border:1px solid #dfe4ea;border-radius:.6rem;padding:.8rem .95rem .85rem}
 .wb-figure .wb-label{font-size:.78rem;color:#55606e;line-height:1.3}
-.wb-figure .wb-value{font-size:1.6rem;font-weight:600;letter-spacing:-.015em;line-height:1.25;margin:.15rem 0 .2rem}
+.wb-figure .wb-value{font-size:1.6rem;font-weight:600;letter-spacing:-.015em;line-height:1.25;margin:.15rem 0 .2rem;
+white-space:nowrap}
+.wb-figure .wb-unit{font-size:.55em;font-weight:500;letter-spacing:0}
 .wb-figure .wb-change{font-size:.78rem;font-weight:600;color:#55606e;line-height:1.4}
 .wb-figure .wb-better{color:#00664b}
 .wb-figure .wb-worse{color:#a34000}
@@ -142,12 +144,18 @@ def _per_row(count: int) -> int:
 
 
 def _tile(figure: Figure, headline: Headline) -> str:
-    value = format_value(figure.value, figure.format, currency=headline.currency)
     note = f'<div class="wb-note">{html.escape(figure.note)}</div>' if figure.note else ""
     return (
         f'<div class="wb-figure"><div class="wb-tile"><div class="wb-label">{html.escape(figure.label)}</div>'
-        f'<div class="wb-value">{html.escape(value)}</div>{_change_html(figure, headline)}{note}</div></div>'
+        f'<div class="wb-value">{_value_html(figure, headline)}</div>{_change_html(figure, headline)}{note}</div></div>'
     )
+
+
+def _value_html(figure: Figure, headline: Headline) -> str:
+    value = html.escape(format_value(figure.value, figure.format))
+    if figure.format != "money" or not headline.currency or _is_null(figure.value):
+        return value
+    return f'<span class="wb-unit">{html.escape(headline.currency)}</span> {value}'
 
 
 def _change_html(figure: Figure, headline: Headline) -> str:

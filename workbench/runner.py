@@ -272,6 +272,9 @@ def _prepare(work: _Work) -> None:
     (work.private / "code").mkdir()
     for folder in (_PACKAGE, queries.folder()):
         (work.private / "code" / folder.name).symlink_to(folder)
+    # Of an attempt whose worker was killed.
+    for left in work.published.parent.glob(f".{work.run.id}.*"):
+        shutil.rmtree(left, ignore_errors=True)
     work.staging.mkdir(parents=True)
 
 
