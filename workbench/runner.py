@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from workbench import claims, execution, exports, notebooks, processes, queries, runs, sandbox, session
+from workbench import claims, execution, exports, kernels, notebooks, queries, runs, sandbox, session
 from workbench.catalog import Catalog, tenants
 from workbench.claims import Ending, Lost, Progress
 from workbench.errors import (
@@ -36,15 +36,17 @@ from workbench.errors import (
     RunTimedOut,
     WorkbenchError,
 )
+from workbench.kernels import Kernels
 from workbench.lake import Lake, open_lake
 from workbench.notebooks import Report
+from workbench.processes import Processes
 from workbench.runs import Run
 from workbench.settings import Settings
 
 _log = logging.getLogger(__name__)
-#: Of this process's environment, all that a notebook's gets: no secret of the server's is among it.
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "SSL_CERT_FILE")
 _PACKAGE = Path(__file__).parent
+#: Of one run, its own three included.
+_MOST_PROCESSES = 64
 #: The path of a Unix socket may have about 100 characters.
 _SHORT_TEMPORARY = "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108  # a folder with a name of its own is made in it
 #: How often a run is told of in the ledger, and with that, how soon it learns that it is not wanted any more.
@@ -114,7 +116,7 @@ def run(
     )
     with catalog.tenant(lake.tenant.id) as connection:
         run_id = runs.begin(connection, request, name(runs.COMMAND))
-    return perform(catalog, settings, runs.get(catalog, lake.tenant.id, run_id))
+    return perform(catalog, settings, runs.get(catalog, lake.tenant.id, run_id), warm=kernels.found(settings))
 
 
 def name(kind: str) -> str:
@@ -122,8 +124,12 @@ def name(kind: str) -> str:
     return f"{kind} {os.getpid()} on {platform.node()}"
 
 
-def perform(catalog: Catalog, settings: Settings, run: Run, *, leave: threading.Event | None = None) -> Published:
-    """Executes a run that is this process's and publishes it, with every step in the ledger.
+def perform(
+    catalog: Catalog, settings: Settings, run: Run, *, warm: Kernels | None, leave: threading.Event | None = None
+) -> Published:
+    """Executes a run that is this process's, on the fork server `warm` where there is one, and publishes it.
+
+    Every step is in the ledger.
 
     Raises RunFailed, with the cell and line, for a notebook that raised, ran too long, was cancelled or could not be exported; by
     then that is in the ledger, be it as an end or as one more attempt to come. An interrupt ends the run's processes, records it
@@ -132,7 +138,7 @@ def perform(catalog: Catalog, settings: Settings, run: Run, *, leave: threading.
     """
     telling = _Telling(catalog, run)
     try:
-        return _performed(catalog, settings, run, telling, leave or threading.Event())
+        return _performed(catalog, settings, run, telling, warm, leave or threading.Event())
     except Lost:
         _log.warning("run %s of %s for %s is not ours any more", run.id, run.report, run.tenant_id)
         raise
@@ -142,7 +148,9 @@ def perform(catalog: Catalog, settings: Settings, run: Run, *, leave: threading.
         raise
 
 
-def _performed(catalog: Catalog, settings: Settings, run: Run, telling: _Telling, leave: threading.Event) -> Published:
+def _performed(
+    catalog: Catalog, settings: Settings, run: Run, telling: _Telling, warm: Kernels | None, leave: threading.Event
+) -> Published:
     with _private_folder() as private:
         work = _Work(
             run=run,
@@ -153,7 +161,7 @@ def _performed(catalog: Catalog, settings: Settings, run: Run, telling: _Telling
         )
         try:
             _prepare(work)
-            outcome = _outcome(work, telling, leave)
+            outcome = _outcome(work, telling, warm, leave)
             if "error" in outcome:
                 raise _failure(work, outcome)
             ending = _success(work, outcome)
@@ -278,11 +286,14 @@ def _prepare(work: _Work) -> None:
     work.staging.mkdir(parents=True)
 
 
-def _outcome(work: _Work, telling: _Telling, leave: threading.Event) -> Mapping[str, Any]:
+def _outcome(work: _Work, telling: _Telling, warm: Kernels | None, leave: threading.Event) -> Mapping[str, Any]:
     run = work.run
     timeout = run.timeout_seconds or work.settings.run_timeout_seconds
     deadline = time.monotonic() + timeout
-    with tempfile.TemporaryFile() as complaints, _started(work, complaints) as started:
+    with (
+        tempfile.TemporaryFile() as complaints,
+        Processes.start(_order(work), error=complaints, kernels=warm) as started,
+    ):
         while True:
             try:
                 message = started.receive(_BEAT_SECONDS)
@@ -303,10 +314,6 @@ def _outcome(work: _Work, telling: _Telling, leave: threading.Event) -> Mapping[
                 raise RunTimedOut(
                     f"Report {run.report} ran longer than {timeout:g} s and was ended (run {run.id}).", run_id=run.id
                 )
-
-
-def _started(work: _Work, complaints: IO[bytes]) -> processes.Processes:
-    return processes.Processes.start(_order(work), error=complaints)
 
 
 def _success(work: _Work, outcome: Mapping[str, Any]) -> Ending:
@@ -351,6 +358,8 @@ def _order(work: _Work) -> dict[str, Any]:
         "readable": [str(work.report.path), str(_PACKAGE), str(queries.folder()), work.lake.reading.data_path],
         "formats": list(work.run.formats),
         "cache": str(work.settings.var / "cache"),
+        "memory_limit_mb": work.settings.run_memory_mb,
+        "process_limit": _MOST_PROCESSES,
         "edition": {
             "report_title": work.report.title,
             "tenant_name": tenant.name,
@@ -375,11 +384,7 @@ def _environment(work: _Work) -> dict[str, str]:
         # The kernel of this environment, whatever other kernels the user's home knows.
         "JUPYTER_PREFER_ENV_PATH": "1",
     }
-    return _passed_on() | own | session.environment(work.lake.reading, work.work / execution.TABLES)
-
-
-def _passed_on() -> dict[str, str]:
-    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return sandbox.environment() | own | session.environment(work.lake.reading, work.work / execution.TABLES)
 
 
 def _log_complaints(work: _Work, complaints: IO[bytes]) -> None:

@@ -14,6 +14,7 @@ import ctypes
 import errno
 import os
 import shutil
+import signal
 import stat
 import struct
 import sys
@@ -24,7 +25,7 @@ from workbench.errors import BadInput
 
 #: System calls, numbered alike on every architecture of Linux.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
-_PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 24, 36, 38
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 24, 36, 38
 _VERSION, _PATH_BENEATH = 1, 1
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_FOLDER, _TRUNCATE, _IOCTL = 1, 2, 4, 8, 1 << 14, 1 << 15
@@ -41,11 +42,24 @@ _CAPABILITY_VERSION = 0x20080522
 #: More than any report is; a notebook that printed more would only fill the disk twice.
 LARGEST_FILE = 500 * 10**6
 
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "SSL_CERT_FILE")
+
 #: Of the system, all that Python, DuckDB (which looks at its memory limit) and a connection to a database read.
 _SYSTEM = (
     *("/usr", "/lib", "/lib64", "/bin", "/proc", "/sys/fs/cgroup", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl"),
     *("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf"),
 )
+
+
+def environment(*names: str) -> dict[str, str]:
+    """Of this process's environment, all that a notebook's gets, and `names`: no secret of the server's is among it."""
+    return {name: os.environ[name] for name in (*_PASSED_ON, *names) if name in os.environ}
+
+
+def end_with_parent() -> None:
+    """On Linux, this process is killed when the one that forked it ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def adopt_orphans() -> None:

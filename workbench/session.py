@@ -11,10 +11,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import duckdb
 
@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     from workbench import figures
     from workbench.tables import Format, ReportTable
 
+_Answer = TypeVar("_Answer", bound=Sized)
 _READING = "WORKBENCH_READING"
 _TABLES = "WORKBENCH_TABLES"
 #: Beside the tables of a run: the period its report is about, in words.
 PERIOD_FILE = "period.txt"
+#: And how many rows the sessions of the run have returned.
+ROWS_FILE = "rows.txt"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +62,8 @@ class Period:
 class Session:
     """One tenant's data. Timestamps come in the tenant's time zone, money in its currency."""
 
+    _rows: ClassVar[int] = 0
+
     def __init__(self, reading: Reading, tables: Path | None = None) -> None:
         self.tenant: Tenant = reading.tenant
         self._connection = lake.reader(reading)
@@ -66,16 +71,16 @@ class Session:
 
     def sql(self, text: str, /, **parameters: Any) -> pd.DataFrame:
         """The answer to one SELECT, its `$names` bound to `parameters`. Raises InvalidQuery with the database's own words."""
-        return self._asked(text, parameters).df()
+        return self._counted(self._asked(text, parameters).df())
 
     def arrow(self, text: str, /, **parameters: Any) -> pa.Table:
         """As `sql`, in Arrow's exact types."""
-        return self._asked(text, parameters).to_arrow_table()
+        return self._counted(self._asked(text, parameters).to_arrow_table())
 
     def query(self, name: str, /, **parameters: Any) -> pd.DataFrame:
         """The answer to a named query of `sql/`, for example `metrics/agents`."""
         named = query(name)
-        return self._connection.execute(named.sql, named.bind(parameters)).df()
+        return self._counted(self._connection.execute(named.sql, named.bind(parameters)).df())
 
     def period(self, start: dt.date | str | None, end: dt.date | str | None, *, days: int = 28) -> Period:
         """The days from `start` to `end`; without an end, up to the last day with events (or `start`, where that is later), and
@@ -131,6 +136,12 @@ class Session:
     def first_day(self) -> dt.date | None:
         """The first day with events, if there is any."""
         return self._one_day("select min(report_date) from daily_reports where events > 0")
+
+    def _counted(self, answer: _Answer) -> _Answer:
+        if self._tables is not None:
+            Session._rows += len(answer)
+            (self._tables / ROWS_FILE).write_text(str(Session._rows), encoding="ascii")
+        return answer
 
     def _say_period(self, period: Period) -> None:
         if self._tables is not None and not (file := self._tables / PERIOD_FILE).exists():

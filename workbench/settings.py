@@ -62,6 +62,11 @@ SETTINGS = (
         help="Seconds of silence after which a worker counts as dead and its runs are given to others.",
     ),
     Setting(
+        variable="WORKBENCH_RUN_MEMORY",
+        default="2048",
+        help="Megabytes of memory that a run's processes may have together; they are killed when they take more.",
+    ),
+    Setting(
         variable="WORKBENCH_LOG_LEVEL",
         default="WARNING",
         help="Least severe message written to the error stream: DEBUG, INFO, WARNING or ERROR.",
@@ -77,6 +82,7 @@ class Settings:
     database_url: str | None
     lake: str
     run_timeout_seconds: float
+    run_memory_mb: int
     tenant_runs: int
     all_runs: int
     worker_grace_seconds: float
@@ -103,6 +109,7 @@ def load(environ: Mapping[str, str] = os.environ, *, start: Path | None = None) 
         database_url=environ.get("WORKBENCH_DATABASE_URL") or None,
         lake=_lake(environ.get("WORKBENCH_LAKE"), home),
         run_timeout_seconds=_seconds(environ, "WORKBENCH_RUN_TIMEOUT", 600),
+        run_memory_mb=_count(environ, "WORKBENCH_RUN_MEMORY", 2048, least=64),
         tenant_runs=_count(environ, "WORKBENCH_TENANT_RUNS", 2),
         all_runs=_count(environ, "WORKBENCH_ALL_RUNS", 1000),
         worker_grace_seconds=_seconds(environ, "WORKBENCH_WORKER_GRACE", 60),
@@ -157,10 +164,10 @@ def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float
     return seconds
 
 
-def _count(environ: Mapping[str, str], variable: str, default: int) -> int:
+def _count(environ: Mapping[str, str], variable: str, default: int, *, least: int = 1) -> int:
     text = environ.get(variable) or str(default)
-    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
-        raise BadInput(f"{variable} is {text!r}; it must be a whole number from 1 on.")
+    if not text.isdecimal() or not least <= int(text) <= 10_000_000:
+        raise BadInput(f"{variable} is {text!r}; it must be a whole number from {least} on.")
     return int(text)
 
 

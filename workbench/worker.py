@@ -21,6 +21,7 @@ from workbench import claims, runner, runs
 from workbench.catalog import Catalog
 from workbench.claims import Limits, Lost
 from workbench.errors import DatabaseUnavailable, RunFailed
+from workbench.kernels import Kernels
 from workbench.runs import Run
 from workbench.settings import Settings
 
@@ -29,11 +30,12 @@ _RECONNECT_SECONDS = 0.5
 
 
 class Worker:
-    """Executes up to `concurrency` runs at a time, until it is told to stop."""
+    """Executes up to `concurrency` runs at a time, on the fork server `warm`, until it is told to stop."""
 
-    def __init__(self, catalog: Catalog, settings: Settings, *, concurrency: int) -> None:
+    def __init__(self, catalog: Catalog, settings: Settings, warm: Kernels, *, concurrency: int) -> None:
         self._catalog = catalog
         self._settings = settings
+        self._warm = warm
         self._concurrency = concurrency
         self._limits = Limits(tenant=settings.tenant_runs, total=settings.all_runs)
         self._name = runner.name(runs.WORKER)
@@ -123,7 +125,7 @@ class Worker:
     def _execute(self, run: Run) -> None:
         _log.info("run %s of %s for %s starts, attempt %d", run.id, run.report, run.tenant_id, run.attempt)
         try:
-            runner.perform(self._catalog, self._settings, run, leave=self._leaving)
+            runner.perform(self._catalog, self._settings, run, warm=self._warm, leave=self._leaving)
         except (Lost, RunFailed):
             pass  # It is in the ledger and in the log.
         except Exception as error:

@@ -23,7 +23,13 @@ def test_a_folder_that_is_no_workbench_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"WORKBENCH_RUN_TIMEOUT": "soon"}, {"WORKBENCH_RUN_TIMEOUT": "-1"}, {"WORKBENCH_LOG_LEVEL": "LOUD"}]
+    "given",
+    [
+        {"WORKBENCH_RUN_TIMEOUT": "soon"},
+        {"WORKBENCH_RUN_TIMEOUT": "-1"},
+        {"WORKBENCH_RUN_MEMORY": "2G"},
+        {"WORKBENCH_LOG_LEVEL": "LOUD"},
+    ],
 )
 def test_a_setting_that_cannot_be_used_is_named(given: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=next(iter(given))):

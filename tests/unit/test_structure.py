@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 #: Layers from the leaves up; a room may import from its own layer's other rooms only where no cycle comes of it, and from below.
 LAYERS = (
     ("settings", "errors", "access", "events", "documents", "queries", "sandbox"),
-    ("catalog", "lake", "selects", "runs", "claims", "notebooks", "tables", "figures"),
+    ("catalog", "lake", "selects", "runs", "claims", "notebooks", "tables", "figures", "kernels"),
     ("session", "metrics", "findings", "trends", "charts"),
     ("execution", "processes", "exports", "importers", "capture", "rollup", "runner", "worker", "removal", "demo"),
     ("cli", "__main__"),

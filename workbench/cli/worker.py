@@ -19,8 +19,9 @@ def command(concurrency: int) -> None:
     Any number of workers may run, on any number of machines. One that is asked to stop (Ctrl-C, SIGTERM) finishes its runs first;
     asked again, or after WORKBENCH_WORKER_GRACE, it hands them back to the queue.
     """
+    from workbench import kernels
     from workbench.cli.context import opened
     from workbench.worker import Worker
 
-    with opened() as workbench:
-        Worker(workbench.catalog, workbench.settings, concurrency=concurrency).run()
+    with opened() as workbench, kernels.serving(workbench.settings) as warm:
+        Worker(workbench.catalog, workbench.settings, warm, concurrency=concurrency).run()

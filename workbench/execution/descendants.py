@@ -1,0 +1,148 @@
+"""All processes that came of this one: how many there are, what memory is theirs, and their end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Process:
+    pid: int
+    parent: int
+    group: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exceeded:
+    """What ended a run: `kind` is `memory` or `processes`."""
+
+    kind: str
+    message: str
+
+
+class Watch:
+    """Looks, some ten times a second, whether this process's descendants keep to their limits."""
+
+    def __init__(self, *, memory_mb: int | None, processes: int | None) -> None:
+        self._memory_mb = memory_mb
+        self._processes = processes
+        # All that was imported before the run began, and is shared with whoever imported it.
+        self._inherited = _unshared_with_files(os.getpid())
+        self.peak_mb = 0.0
+
+    def look(self) -> Exceeded | None:
+        if sys.platform != "linux":
+            return None
+        found = below(os.getpid())
+        if self._processes is not None and len(found) > self._processes:
+            return Exceeded(kind="processes", message=f"it started more than the {self._processes} processes that a run may have")
+        used = sum(max(_unshared_with_files(each.pid) - self._inherited, 0) for each in found) / _MEBIBYTE
+        if self._memory_mb is not None and used > self._memory_mb / 2:
+            used = _exactly(found) / _MEBIBYTE
+        self.peak_mb = max(self.peak_mb, used)
+        if self._memory_mb is not None and used > self._memory_mb:
+            return Exceeded(kind="memory", message=f"it took more than the {self._memory_mb:,} MB of memory that a run may have")
+        return None
+
+
+def below(root: int) -> list[Process]:
+    table = _linux() if sys.platform == "linux" else _elsewhere()
+    children: dict[int, list[Process]] = {}
+    for each in table:
+        children.setdefault(each.parent, []).append(each)
+    found: list[Process] = []
+    waiting = list(children.get(root, ()))
+    while waiting:
+        found.append(each := waiting.pop())
+        waiting += children.get(each.pid, ())
+    return found
+
+
+def end(child: int, private: str) -> int:
+    """Kills all there are, orphans included, until there are none; returns how the `child` itself ended.
+
+    Where orphans are not adopted, those that have the folder `private` as their home count as well.
+    """
+    status = 0
+    while True:
+        found = below(os.getpid())
+        # A group is killed in one step, before any of it can start another process.
+        for group in {each.group for each in found} - {os.getpgrp()}:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+        _kill([each.pid for each in found] + ([] if sys.platform == "linux" else _at_home(private)))
+        try:
+            pid, ended = os.wait()
+        except ChildProcessError:
+            return status
+        status = ended if pid == child else status
+
+
+def _kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _linux() -> Iterable[Process]:
+    for name in os.listdir("/proc"):  # noqa: PTH208  # ten times a second
+        if name.isdecimal():
+            with contextlib.suppress(OSError):
+                # After the command's name, which may hold anything: state, parent, group.
+                fields = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split(maxsplit=3)
+                yield Process(pid=int(name), parent=int(fields[1]), group=int(fields[2]))
+
+
+def _elsewhere() -> Iterable[Process]:
+    for each in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            yield Process(pid=each.pid, parent=each.ppid(), group=os.getpgid(each.pid))
+
+
+def _at_home(private: str) -> list[int]:
+    found = []
+    for each in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if each.environ().get("HOME") == private:
+                found.append(each.pid)
+    return found
+
+
+def _unshared_with_files(pid: int) -> int:
+    """Bytes in memory that are no file's, inherited ones included."""
+    with contextlib.suppress(OSError, ValueError):
+        _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_bytes().split()
+        return (int(resident) - int(shared)) * _PAGE
+    return 0
+
+
+def _exactly(found: Iterable[Process]) -> int:
+    """Bytes that are the processes' own, or shared by them alone.
+
+    This process has the same memory in common with whoever imported it as each of them has, or more: that part does not count.
+    """
+    own = _proportional(os.getpid())
+    common = own.get("Pss_Anon", 0) - own.get("Private_Dirty", 0)
+    return sum(max(each.get("Pss_Anon", 0) + each.get("Pss_Shmem", 0) - common, 0) for each in map(_of, found))
+
+
+def _of(process: Process) -> dict[str, int]:
+    return _proportional(process.pid)
+
+
+def _proportional(pid: int) -> dict[str, int]:
+    with contextlib.suppress(OSError, ValueError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+        return {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+    return {}
