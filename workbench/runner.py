@@ -240,7 +240,7 @@ def _failed(run: Run, error: BaseException) -> RunFailed:
     if isinstance(error, WorkbenchError):
         return RunFailed(f"{error} (run {run.id})", run_id=run.id)
     if isinstance(error, Exception):
-        _log.error("run %s of %s for %s", run.id, run.report, run.tenant_id, exc_info=error)
+        _log.info("run %s of %s for %s", run.id, run.report, run.tenant_id, exc_info=error)
         return RunFailed(f"Run {run.id} met a fault of the workbench: {type(error).__name__}: {error}", run_id=run.id)
     return RunCancelled(f"interrupted ({type(error).__name__})", run_id=run.id)
 

@@ -11,6 +11,7 @@ import logging
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import procrastinate
 import psycopg
@@ -20,7 +21,7 @@ from psycopg_pool import PoolTimeout
 from workbench import claims, runner, runs
 from workbench.catalog import Catalog
 from workbench.claims import Limits, Lost
-from workbench.errors import DatabaseUnavailable, RunFailed
+from workbench.errors import DatabaseUnavailable, WorkbenchError
 from workbench.kernels import Kernels
 from workbench.runs import Run
 from workbench.settings import Settings
@@ -50,6 +51,7 @@ class Worker:
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_tell_the_log)
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -126,10 +128,11 @@ class Worker:
         _log.info("run %s of %s for %s starts, attempt %d", run.id, run.report, run.tenant_id, run.attempt)
         try:
             runner.perform(self._catalog, self._settings, run, warm=self._warm, leave=self._leaving)
-        except (Lost, RunFailed):
-            pass  # It is in the ledger and in the log.
+        except (Lost, WorkbenchError) as error:
+            # It is in the ledger and in the log; but for a database that stays away, and then others will find the run.
+            _log.info("run %s: %s", run.id, error)
         except Exception as error:
-            _log.error("run %s of %s for %s", run.id, run.report, run.tenant_id, exc_info=error)
+            _log.error("run %s of %s for %s met a fault of the workbench: %s", run.id, run.report, run.tenant_id, error)
 
     async def _look_after_others(self) -> None:
         while True:
@@ -142,3 +145,8 @@ class Worker:
     def _recover(self) -> None:
         for run in claims.recover(self._catalog, self._settings.worker_silence_seconds):
             _log.warning("run %s of %s for %s was left behind by %s", run.id, run.report, run.tenant_id, run.worker)
+
+
+def _tell_the_log(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What ends a task that nobody waits for: procrastinate's own, of a database that is lost, which is told of elsewhere."""
+    _log.info("%s", context["message"], exc_info=context.get("exception"))

@@ -180,9 +180,9 @@ def test_a_worker_that_is_asked_to_stop_finishes_its_run_and_asked_twice_hands_i
     place.notebook("takes_for_ever", "print('begun', flush=True)\nimport time\ntime.sleep(3600)")
     for report, times, status in (("takes_a_while", 1, "succeeded"), ("takes_for_ever", 2, "queued")):
         run_id = place.enqueue(report)
-        waiting = place.enqueue(report, "tenant_1")
         with place.worker(concurrency=1) as worker:
             _wait_until(lambda: runs.log(place.catalog, "tenant_0", run_id) != [], 60)  # noqa: B023
+            waiting = place.enqueue(report, "tenant_1")
             for _ in range(times):
                 worker.send_signal(signal.SIGTERM)
                 time.sleep(0.2)
