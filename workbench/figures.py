@@ -161,7 +161,7 @@ def _value_html(figure: Figure, headline: Headline) -> str:
 def _change_html(figure: Figure, headline: Headline) -> str:
     if _is_null(figure.value) or _is_null(figure.previous):
         return ""
-    was = f"{headline.before}: {format_value(figure.previous, figure.format, currency=headline.currency)}"
+    was = f"{headline.before}: {format_value(figure.previous, figure.format)}"
     return f'{_verdict_html(change(figure))}<div class="wb-was">{html.escape(was)}</div>'
 
 

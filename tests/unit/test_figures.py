@@ -49,7 +49,7 @@ def test_a_tile_says_what_its_previous_value_is_of() -> None:
 
 def test_money_carries_its_currency() -> None:
     figure = Figure(label="Revenue", value=12_500, previous=10_000, format="money")
-    assert seen(headline([figure], currency="CHF")) == "Revenue CHF 12,500 ▲ 25.0% up previous period: CHF 10,000"
+    assert seen(headline([figure], currency="CHF")) == "Revenue CHF 12,500 ▲ 25.0% up previous period: 10,000"
 
 
 def test_a_null_is_a_dash_without_a_change() -> None:
