@@ -52,9 +52,8 @@ def _table(title: str, meanings: Mapping[str, Figure], figures: Mapping[str, flo
     table.add_column("what it is")
     for name, value in figures.items():
         figure = meanings[name]
-        promise = "" if figure.promise is None else f"≤ {figure.promise:g} {figure.unit}"
-        missed = figure.promise is not None and value > figure.promise
-        table.add_row(name, f"{value:g} {figure.unit}".rstrip(), promise, figure.meaning, style="red" if missed else None)
+        style = "red" if figure.missed_by(value) else None
+        table.add_row(name, f"{value:g} {figure.unit}".rstrip(), figure.promised(), figure.meaning, style=style)
     return table
 
 
