@@ -3,7 +3,9 @@
     WorkbenchError                  exit status of the command line
     ├── BadInput                    2   what was asked for is wrong; the message says what would be right
     │   ├── InvalidTenant
-    │   ├── InvalidMapping              carries the file and line of every mistake
+    │   ├── InvalidDocument             carries the file and line of every mistake
+    │   │   ├── InvalidMapping
+    │   │   └── InvalidSchedules
     │   ├── InvalidParameter            carries the parameter's name
     │   ├── InvalidQuery                carries the database's own words
     │   ├── InvalidSource               a file or query to import that cannot be read as rows
@@ -41,13 +43,21 @@ class InvalidTenant(BadInput):
     pass
 
 
-class InvalidMapping(BadInput):
-    """A mapping file with mistakes; `mistakes` holds (line, what is wrong), lines counted from 1."""
+class InvalidDocument(BadInput):
+    """A file with mistakes; `mistakes` holds (line, what is wrong), lines counted from 1."""
 
     def __init__(self, file: str, mistakes: list[tuple[int, str]]) -> None:
         self.file = file
         self.mistakes = mistakes
         super().__init__("\n".join(f"{file}:{line}: {what}" for line, what in mistakes))
+
+
+class InvalidMapping(InvalidDocument):
+    pass
+
+
+class InvalidSchedules(InvalidDocument):
+    pass
 
 
 class InvalidParameter(BadInput):

@@ -76,6 +76,8 @@ tenants = Table(
     Column("timezone", Text, nullable=False),
     Column("currency", Text, nullable=False),
     Column("retention", JSONB, nullable=False, server_default=text("'{}'")),
+    # Words by which schedules choose tenants.
+    Column("tags", JSONB, nullable=False, server_default=text("'[]'")),
     _created(),
     CheckConstraint(f"id ~ '{TENANT_ID_PATTERN}'", name="id"),
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
@@ -203,6 +205,7 @@ report_executions = Table(
     ),
     Index("ix_report_executions_running", "tenant_id", postgresql_where=text("status = 'running'")),
     Index(None, "report_id"),
+    Index("ix_report_executions_ticks", "schedule", text("logical_time desc"), postgresql_where=text("schedule is not null")),
 )
 
 #: The moves of `RUN_MOVES`, where the database looks them up.
@@ -244,6 +247,30 @@ dashboard_widgets = Table(
     Index(None, "tenant_id", "user_id", "position"),
 )
 
+#: How far a schedule of the file has come; one that is paused stays so whatever becomes of the file.
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # What decided when it ticks, as a scheduler last saw it: with another one it starts anew.
+    Column("timing", Text, nullable=False),
+    # Every tick up to then is in the ledger, or was never to be run.
+    Column("handled_until", DateTime(timezone=True), nullable=False),
+    Column("paused_at", DateTime(timezone=True)),
+    Column("paused_by", Text),
+    CheckConstraint("(paused_at is null) = (paused_by is null)", name="paused"),
+)
+
+#: The tenants that a schedule ticks for, and from when on.
+schedule_tenants = Table(
+    "schedule_tenants",
+    metadata,
+    Column("schedule", Text, ForeignKey("schedules.name", ondelete="CASCADE"), primary_key=True),
+    Column("tenant_id", Text, ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Index(None, "tenant_id"),
+)
+
 #: Named locks, each held by the transaction that has its row; no reader's login may look at this table.
 locks = Table("locks", metadata, Column("name", Text, primary_key=True))
 
@@ -256,5 +283,6 @@ TENANT_COLUMNS = {
     "custom_reports": "tenant_id",
     "report_executions": "tenant_id",
     "run_log": "tenant_id",
+    "schedule_tenants": "tenant_id",
     "dashboard_widgets": "tenant_id",
 }

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 import secrets
 import time
 import zoneinfo
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -26,12 +29,13 @@ _PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tenant:
-    """A company. Days are cut in `timezone` (IANA name), money is in `currency` (ISO 4217)."""
+    """A company. Days are cut in `timezone` (IANA name), money is in `currency` (ISO 4217), schedules choose it by its `tags`."""
 
     id: str
     name: str
     timezone: str
     currency: str
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +47,7 @@ class Reader:
 
 
 def check(tenant: Tenant) -> None:
-    """Raises InvalidTenant for an id, name, time zone or currency that cannot be used."""
+    """Raises InvalidTenant for an id, name, time zone, currency or tag that cannot be used."""
     check_id(tenant.id)
     if not tenant.name.strip() or len(tenant.name) > 200 or not tenant.name.isprintable():
         raise InvalidTenant(f"The tenant's name {tenant.name!r} must be 1 to 200 printable characters.")
@@ -51,6 +55,9 @@ def check(tenant: Tenant) -> None:
         raise InvalidTenant(f"There is no time zone {tenant.timezone!r}; use a name like Europe/Zurich.")
     if not re.fullmatch("[A-Z]{3}", tenant.currency):
         raise InvalidTenant(f"The currency {tenant.currency!r} must be three capital letters, like CHF.")
+    for tag in tenant.tags:
+        if not re.fullmatch("[a-z][a-z0-9_-]{0,39}", tag):
+            raise InvalidTenant(f"The tag {tag!r} must be small letters, digits, _ and -, a letter first, up to 40.")
 
 
 def check_id(tenant_id: str) -> None:
@@ -68,7 +75,7 @@ def add(catalog: Catalog, tenant: Tenant) -> None:
     """
     check(tenant)
     with catalog.everything() as connection:
-        values = {"id": tenant.id, "name": tenant.name, "timezone": tenant.timezone, "currency": tenant.currency}
+        values = dataclasses.asdict(tenant) | {"tags": sorted(set(tenant.tags))}
         added = connection.execute(insert(tenants).values(values).on_conflict_do_nothing().returning(tenants.c.id)).scalar()
         if added is None:
             raise InvalidTenant(f"There is a tenant {tenant.id} already.")
@@ -84,14 +91,24 @@ def get(catalog: Catalog, tenant_id: str) -> Tenant:
         row = connection.execute(select(tenants)).one_or_none()
     if row is None:
         raise NotFound(f"There is no tenant {tenant_id}. `workbench tenant list` shows those there are.")
-    return Tenant(id=row.id, name=row.name, timezone=row.timezone, currency=row.currency)
+    return _tenant(row)
+
+
+def tag(catalog: Catalog, tenant_id: str, *, add: Collection[str] = (), remove: Collection[str] = ()) -> Tenant:
+    """The tenant with these tags more and fewer. Raises InvalidTenant for a tag that cannot be one, and as `get` does."""
+    found = get(catalog, tenant_id)
+    changed = dataclasses.replace(found, tags=tuple(sorted({*found.tags, *add} - set(remove))))
+    check(changed)
+    with catalog.tenant(tenant_id) as connection:
+        connection.execute(update(tenants).values(tags=list(changed.tags)))
+    return changed
 
 
 def all_tenants(catalog: Catalog) -> list[Tenant]:
     """Every tenant of the installation, by id."""
     with catalog.everything() as connection:
         rows = connection.execute(select(tenants).order_by(tenants.c.id)).all()
-    return [Tenant(id=row.id, name=row.name, timezone=row.timezone, currency=row.currency) for row in rows]
+    return [_tenant(row) for row in rows]
 
 
 def reader(catalog: Catalog, tenant_id: str) -> Reader:
@@ -149,6 +166,10 @@ def remove(catalog: Catalog, tenant_id: str) -> None:
 def schema_name(tenant_id: str) -> str:
     """PostgreSQL schema of the tenant's lake catalog."""
     return f"lake_{tenant_id}"
+
+
+def _tenant(row: Any) -> Tenant:
+    return Tenant(id=row.id, name=row.name, timezone=row.timezone, currency=row.currency, tags=tuple(row.tags))
 
 
 def _lock_prefix(tenant_id: str) -> str:

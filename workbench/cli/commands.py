@@ -18,9 +18,11 @@ _COMMANDS = {
     "import": ("import_", "Turn the rows of a file or query into events."),
     "report": ("report", "List, explain and run reports."),
     "rollup": ("rollup", "Turn new events into metric tables."),
+    "scheduler": ("scheduler", "Run reports when their schedules say, until it is stopped."),
+    "schedules": ("schedules", "Check, list, pause and run schedules."),
     "sql": ("sql", "Ask one tenant's lake a question."),
     "worker": ("worker", "Execute what is queued, until it is stopped."),
-    "tenant": ("tenant", "Add, list and remove tenants."),
+    "tenant": ("tenant", "Add, list, tag and remove tenants."),
 }
 
 

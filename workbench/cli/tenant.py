@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from workbench.cli.output import as_json, rows
@@ -7,7 +9,7 @@ from workbench.cli.output import as_json, rows
 
 @click.group()
 def command() -> None:
-    """Add, list and remove tenants."""
+    """Add, list, tag and remove tenants."""
 
 
 @command.command()
@@ -15,12 +17,13 @@ def command() -> None:
 @click.option("--name", required=True, help="The company's name, as reports show it.")
 @click.option("--timezone", required=True, help="IANA name, like Europe/Zurich; days are cut in it.")
 @click.option("--currency", required=True, help="Three letters, like CHF.")
-def add(tenant_id: str, name: str, timezone: str, currency: str) -> None:
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="A word by which schedules choose tenants; may be repeated.")
+def add(tenant_id: str, name: str, timezone: str, currency: str, tags: tuple[str, ...]) -> None:
     """Add the tenant TENANT_ID with an empty lake, all or nothing."""
     from workbench.catalog import tenants
     from workbench.cli.context import opened
 
-    tenant = tenants.Tenant(id=tenant_id, name=name, timezone=timezone, currency=currency)
+    tenant = tenants.Tenant(id=tenant_id, name=name, timezone=timezone, currency=currency, tags=tags)
     tenants.check(tenant)
     with opened() as workbench:
         workbench.add(tenant)
@@ -37,10 +40,28 @@ def list_(as_json: bool) -> None:
     with opened() as workbench:
         found = tenants.all_tenants(workbench.catalog)
     rows(
-        [{"id": each.id, "name": each.name, "timezone": each.timezone, "currency": each.currency} for each in found],
+        [asdict(each) | {"tags": _tags(each.tags, as_json)} for each in found],
         as_json=as_json,
         nothing="No tenants yet. Add one with `workbench tenant add`.",
     )
+
+
+@command.command()
+@click.argument("tenant_id")
+@click.option("--add", "added", metavar="TAG", multiple=True, help="A tag that it gets; may be repeated.")
+@click.option("--remove", "removed", metavar="TAG", multiple=True, help="A tag that it loses; may be repeated.")
+def tag(tenant_id: str, added: tuple[str, ...], removed: tuple[str, ...]) -> None:
+    """Change the tags of the tenant TENANT_ID, by which schedules choose tenants."""
+    from workbench.catalog import tenants
+    from workbench.cli.context import opened
+
+    with opened() as workbench:
+        found = tenants.tag(workbench.catalog, tenant_id, add=added, remove=removed)
+    click.echo(f"Tags of {tenant_id}: {', '.join(found.tags) or 'none'}.")
+
+
+def _tags(tags: tuple[str, ...], as_json: bool) -> list[str] | str | None:
+    return list(tags) if as_json else ", ".join(tags) or None
 
 
 @command.command()

@@ -1,0 +1,129 @@
+"""What should have run and did not: ticks that no scheduler saw or that were skipped, runs that wait in vain or failed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, and_, or_, select
+
+from workbench.catalog import Catalog, tenants
+from workbench.catalog.tables import report_executions
+from workbench.catalog.tables import tenants as tenants_table
+from workbench.schedules import file, state, ticks
+from workbench.schedules.file import Schedule
+from workbench.schedules.state import GRACE
+from workbench.settings import Settings
+
+#: A run that is due for longer than this is no longer just waiting for its turn.
+PATIENCE = dt.timedelta(minutes=15)
+#: So many ticks of a schedule and tenant are told, the newest.
+_MOST_TOLD = 1000
+
+Kind = Literal["unseen", "skipped", "waiting", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gap:
+    """A tick without a run that succeeded or may still do so soon.
+
+    `tick` is UTC, `local` the same in the schedule's zone for that tenant; `reason` says why, in words; `run_id` is the ledger's,
+    where it has the tick.
+    """
+
+    schedule: str
+    tenant_id: str
+    tick: dt.datetime
+    local: dt.datetime
+    kind: Kind
+    reason: str
+    run_id: str | None
+
+
+def missing(catalog: Catalog, settings: Settings, since: dt.datetime, now: dt.datetime | None = None) -> list[Gap]:
+    """The gaps since then, oldest first; needs no scheduler to run or to have run.
+
+    A tick that fell into a pause, or came before its schedule or tenant was there, is none. Raises InvalidSchedules where the
+    file is broken.
+    """
+    now = now or dt.datetime.now(dt.UTC)
+    schedules = file.read(settings.home, [tenant.id for tenant in tenants.all_tenants(catalog)])
+    with catalog.everything() as connection:
+        found = [*_unseen(connection, schedules.values(), since, now), *_recorded(connection, schedules, since, now)]
+    return sorted(found, key=lambda gap: (gap.tick, gap.schedule, gap.tenant_id))
+
+
+def _unseen(connection: Connection, schedules: Iterable[Schedule], since: dt.datetime, now: dt.datetime) -> Iterator[Gap]:
+    """Ticks that are not in the ledger since no scheduler has looked at their schedule."""
+    states = state.states(connection)
+    for schedule in schedules:
+        known = states.get(schedule.name)
+        if schedule.enabled and not (known and known.paused_at):
+            yield from _unseen_of(connection, schedule, known, since, now)
+
+
+def _unseen_of(
+    connection: Connection, schedule: Schedule, known: state.State | None, since: dt.datetime, now: dt.datetime
+) -> Iterator[Gap]:
+    seen = known is not None and known.timing == schedule.timing
+    after = max(since, *([known.handled_until] if known else []), *([] if seen else [schedule.written_at]))
+    there = _keys(connection, schedule.name, after)
+    for member in state.members(connection, schedule, known if seen else None, now):
+        zone = schedule.zone(member.timezone)
+        for tick in ticks.newest(schedule.cron, zone, max(after, member.since), now - GRACE, _MOST_TOLD):
+            if (member.tenant_id, tick) not in there:
+                yield Gap(
+                    schedule=schedule.name,
+                    tenant_id=member.tenant_id,
+                    tick=tick,
+                    local=tick.astimezone(zone),
+                    kind="unseen",
+                    reason="no scheduler was running" if seen else "no scheduler has run since this was written into the file",
+                    run_id=None,
+                )
+
+
+def _keys(connection: Connection, schedule: str, after: dt.datetime) -> set[tuple[str, dt.datetime]]:
+    """Ticks that a backfill has put into the ledger before any scheduler saw them."""
+    rows = report_executions.c
+    query = select(rows.tenant_id, rows.logical_time).where(rows.schedule == schedule, rows.logical_time > after)
+    return {(row.tenant_id, row.logical_time) for row in connection.execute(query)}
+
+
+def _recorded(connection: Connection, schedules: dict[str, Schedule], since: dt.datetime, now: dt.datetime) -> Iterator[Gap]:
+    """Ticks that are in the ledger, and not well."""
+    rows = report_executions.c
+    query = (
+        select(report_executions, tenants_table.c.timezone)
+        .join(tenants_table, tenants_table.c.id == rows.tenant_id)
+        .where(
+            rows.schedule.is_not(None),
+            rows.logical_time > since,
+            or_(rows.status.in_(["skipped", "failed", "timed_out"]), and_(rows.status == "queued", rows.due_at < now - PATIENCE)),
+        )
+    )
+    for row in connection.execute(query):
+        schedule = schedules.get(row.schedule)
+        zone = schedule.zone(row.timezone) if schedule else ZoneInfo(row.timezone)
+        kind, reason = _told(row)
+        yield Gap(
+            schedule=row.schedule,
+            tenant_id=row.tenant_id,
+            tick=row.logical_time.astimezone(dt.UTC),
+            local=row.logical_time.astimezone(zone),
+            kind=kind,
+            reason=reason,
+            run_id=str(row.id),
+        )
+
+
+def _told(row: Any) -> tuple[Kind, str]:
+    if row.status == "queued":
+        return "waiting", "no worker took it"
+    if row.status == "skipped":
+        return "skipped", row.error_message or "skipped"
+    ended = "ran too long" if row.status == "timed_out" else "failed"
+    return "failed", f"{ended}: {row.error_message}" if row.error_message else ended

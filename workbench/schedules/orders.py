@@ -1,0 +1,246 @@
+"""Ticks become runs in the ledger, once per schedule, tenant and tick, however many schedulers see them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, func, update
+
+from workbench import notebooks, runs
+from workbench.catalog import Catalog
+from workbench.catalog.tables import report_executions
+from workbench.errors import BadInput
+from workbench.schedules import state, ticks
+from workbench.schedules.file import Schedule
+from workbench.schedules.state import GRACE, Member
+from workbench.settings import Settings
+
+_log = logging.getLogger(__name__)
+#: Of the ticks that were missed, so many per tenant are looked at, the newest; the rest is one skipped run.
+MOST_LATE = 1000
+#: More runs than this are not queued by one backfill.
+MOST_FILLED = 10_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Handled:
+    """What one look at a schedule put into the ledger: the ids of runs that are to come, and how many ticks were skipped."""
+
+    enqueued: tuple[str, ...] = ()
+    skipped: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filled:
+    """What a backfill did for one tick: queued it, or found that it had its run already (`run_id` is None)."""
+
+    tenant_id: str
+    tick: dt.datetime
+    run_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Order:
+    """A schedule with its report as it is now, or with the reason why that cannot be run."""
+
+    schedule: Schedule
+    report: notebooks.Report | None
+    content_hash: str
+    problem: str | None
+
+    def request(self, member: Member, tick: dt.datetime, *, by: str, priority: int) -> tuple[runs.Request, str | None]:
+        """What to ask of the ledger, and why it cannot be run, if so."""
+        schedule = self.schedule
+        values, problem = self._values(member, tick)
+        return runs.Request(
+            tenant_id=member.tenant_id,
+            report=schedule.report,
+            parameters=values,
+            formats=schedule.formats,
+            notebook_hash=self.content_hash,
+            by=by,
+            priority=priority,
+            schedule=schedule.name,
+            logical_time=tick,
+            retries=schedule.retries,
+            retry_failures=schedule.retry_failures,
+            timeout_seconds=schedule.timeout_seconds,
+            keep=schedule.keep,
+        ), problem
+
+    def _values(self, member: Member, tick: dt.datetime) -> tuple[dict[str, object], str | None]:
+        if self.report is None:
+            return {}, self.problem
+        try:
+            return self.report.values(self.schedule.texts(tick, member.timezone)), None
+        except (BadInput, ValueError) as error:
+            return {}, f"its parameters cannot be used: {error}"
+
+
+def enqueue_due(catalog: Catalog, settings: Settings, schedule: Schedule, now: dt.datetime) -> Handled:
+    """Puts every tick up to `now` that is not there yet into the ledger, in one transaction.
+
+    A tick found within GRACE is queued. Of those that are later, `catch_up` says which are: the others are there as skipped, with
+    the reason. May be called at any time, by any number of schedulers.
+    """
+    with catalog.everything() as connection:
+        current = state.locked(connection, schedule, now)
+        members = state.members(connection, schedule, current, now)
+        state.keep_members(connection, schedule, members)
+        done = Handled()
+        if schedule.enabled and current.paused_at is None and now > current.handled_until:
+            done = _enqueue(connection, settings, schedule, _due(schedule, members, current.handled_until, now))
+        state.handled(connection, schedule, now)
+    if done.enqueued or done.skipped:
+        _log.info("schedule %s: %d runs queued, %d ticks skipped", schedule.name, len(done.enqueued), done.skipped)
+    return done
+
+
+def enqueue_now(
+    catalog: Catalog, settings: Settings, schedule: Schedule, now: dt.datetime, *, tenant_id: str | None, by: str
+) -> list[tuple[str, str]]:
+    """Queues a run for each tenant of the schedule, or for that one of them, as a person's wish; (tenant, run id) of each.
+
+    Raises BadInput where the schedule is not for that tenant, or where it cannot be run.
+    """
+    with catalog.everything() as connection:
+        members = _chosen(schedule, state.members(connection, schedule, None, now), tenant_id)
+        order = _order(settings, schedule)
+        queued = []
+        for member in members:
+            request, problem = order.request(member, now, by=by, priority=runs.PERSON)
+            if problem:
+                raise BadInput(f"Schedule {schedule.name} cannot be run for {member.tenant_id}: {problem}")
+            # No tick's run: its own tick is still to come.
+            run_id = runs.enqueue(connection, replace(request, logical_time=None))
+            queued.append((member.tenant_id, str(run_id)))
+    return queued
+
+
+def backfill(
+    catalog: Catalog,
+    settings: Settings,
+    schedule: Schedule,
+    first: dt.date,
+    last: dt.date,
+    now: dt.datetime,
+    *,
+    tenant_id: str | None,
+    by: str,
+    dry_run: bool,
+) -> list[Filled]:
+    """Queues the past ticks of these whole days, in the schedule's time zone, that have no run yet or were skipped.
+
+    With `dry_run` nothing is kept of it. Raises BadInput where that cannot be done, or would be more than MOST_FILLED ticks.
+    """
+    if last < first:
+        raise BadInput(f"The backfill ends ({last}) before it starts ({first}).")
+    with catalog.everything() as connection:
+        members = _chosen(schedule, state.members(connection, schedule, None, now), tenant_id)
+        wanted = [(member, tick) for member in members for tick in _of_days(schedule, member, first, last, now)]
+        if len(wanted) > MOST_FILLED:
+            raise BadInput(f"That would be {len(wanted):,} runs; at most {MOST_FILLED:,} are queued at once. Choose fewer days.")
+        order, attempt = _order(settings, schedule), connection.begin_nested()
+        filled = [_filled(connection, order, member, tick, by) for member, tick in wanted]
+        attempt.rollback() if dry_run else attempt.commit()
+    return filled
+
+
+def _due(
+    schedule: Schedule, members: Iterable[Member], after: dt.datetime, now: dt.datetime
+) -> Iterator[tuple[Member, dt.datetime, str | None]]:
+    """Every tick up to now, with the reason why it is not run, if so."""
+    found: dict[ZoneInfo, list[dt.datetime]] = {}
+    for member in members:
+        zone = schedule.zone(member.timezone)
+        if zone not in found:
+            found[zone] = ticks.newest(schedule.cron, zone, after, now, MOST_LATE + 1)
+        own = [tick for tick in found[zone] if tick > member.since]
+        for place, tick in enumerate(own):
+            yield member, tick, _reason(schedule, tick, now, newer=len(own) - place - 1)
+
+
+def _reason(schedule: Schedule, tick: dt.datetime, now: dt.datetime, *, newer: int) -> str | None:
+    if tick >= now - GRACE:
+        return None
+    if newer >= MOST_LATE:
+        return f"with all before it: no scheduler was running, and of more than {MOST_LATE:,} late ticks only the newest are kept"
+    if schedule.catch_up == "all" or (schedule.catch_up == "latest" and newer == 0):
+        return None
+    kept = "none is run later" if schedule.catch_up == "skip" else "only the latest of those is run later"
+    return f"no scheduler was running when it was due, and {kept} (catch_up: {schedule.catch_up})"
+
+
+def _enqueue(
+    connection: Connection, settings: Settings, schedule: Schedule, due: Iterator[tuple[Member, dt.datetime, str | None]]
+) -> Handled:
+    enqueued, skipped, order = [], 0, None
+    for member, tick, reason in due:
+        order = order or _order(settings, schedule)
+        request, problem = order.request(member, tick, by=f"schedule:{schedule.name}", priority=runs.SCHEDULE)
+        if problem:
+            _log.error("schedule %s cannot be run for %s: %s", schedule.name, member.tenant_id, problem)
+        if reason or problem:
+            skipped += runs.skip(connection, request, problem or reason or "") is not None
+        elif run_id := runs.enqueue(connection, request):
+            enqueued.append(run_id)
+    return Handled(enqueued=tuple(enqueued), skipped=skipped)
+
+
+def _order(settings: Settings, schedule: Schedule) -> _Order:
+    try:
+        report = notebooks.report(settings.home, schedule.report)
+        return _Order(schedule=schedule, report=report, content_hash=report.content_hash(), problem=None)
+    except (BadInput, OSError) as error:
+        return _Order(schedule=schedule, report=None, content_hash="", problem=str(error))
+
+
+def _chosen(schedule: Schedule, members: list[Member], tenant_id: str | None) -> list[Member]:
+    found = [member for member in members if tenant_id in (None, member.tenant_id)]
+    if not found:
+        whom = f"tenant {tenant_id}" if tenant_id else "any tenant there is"
+        raise BadInput(f"Schedule {schedule.name} is not for {whom}; its tenants are: {schedule.tenants}.")
+    return found
+
+
+def _of_days(schedule: Schedule, member: Member, first: dt.date, last: dt.date, now: dt.datetime) -> Iterator[dt.datetime]:
+    zone = schedule.zone(member.timezone)
+    start = dt.datetime.combine(first, dt.time(), zone).astimezone(dt.UTC)
+    end = dt.datetime.combine(last + dt.timedelta(days=1), dt.time(), zone).astimezone(dt.UTC)
+    moment = dt.timedelta(microseconds=1)
+    return ticks.ticks(schedule.cron, zone, start - moment, min(end - moment, now))
+
+
+def _filled(connection: Connection, order: _Order, member: Member, tick: dt.datetime, by: str) -> Filled:
+    request, problem = order.request(member, tick, by=by, priority=runs.BACKFILL)
+    if problem:
+        raise BadInput(f"Schedule {order.schedule.name} cannot be run for {member.tenant_id} at {tick}: {problem}")
+    run_id = runs.enqueue(connection, request) or _unskipped(connection, request)
+    return Filled(tenant_id=member.tenant_id, tick=tick, run_id=run_id)
+
+
+def _unskipped(connection: Connection, request: runs.Request) -> str | None:
+    """Queues the tick's run where the ledger has it as skipped."""
+    rows = report_executions.c
+    again = {
+        "status": "queued",
+        "finished_at": None,
+        "error_message": None,
+        "due_at": func.now(),
+        "parameters": dict(request.parameters),
+        "formats": list(request.formats),
+        "notebook_hash": request.notebook_hash,
+        "created_by": request.by,
+        "priority": request.priority,
+    }
+    key = (rows.tenant_id == request.tenant_id, rows.schedule == request.schedule, rows.logical_time == request.logical_time)
+    skipped = update(report_executions).where(*key, rows.status == "skipped").values(again).returning(rows.id)
+    run_id = connection.execute(skipped).scalar()
+    if run_id is None:
+        return None
+    runs.call(connection)
+    return str(run_id)
