@@ -15,7 +15,7 @@ LAYERS = (
     ("settings", "errors", "access", "events", "documents", "queries", "sandbox"),
     ("catalog", "lake", "selects", "runs", "claims", "notebooks", "tables", "figures", "kernels"),
     ("session", "metrics", "findings", "trends", "charts"),
-    ("execution", "processes", "exports", "importers", "capture", "rollup", "runner", "worker", "removal", "demo"),
+    ("execution", "processes", "exports", "schedules", "importers", "capture", "rollup", "runner", "worker", "removal", "demo"),
     ("cli", "__main__"),
 )
 

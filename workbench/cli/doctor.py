@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbench.cli.output import as_json, rows
-from workbench.errors import BrokenInstallation, WorkbenchError
+from workbench.errors import BrokenInstallation, InvalidSchedules, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.catalog.tenants import Tenant
@@ -140,6 +140,17 @@ def _reports(_: _Opener) -> str:
     return f"{len(notebooks.reports(settings.load().home))} reports"
 
 
+def _schedules(workbench: _Opener) -> str:
+    from workbench import schedules
+    from workbench.catalog import tenants
+
+    known = [tenant.id for tenant in tenants.all_tenants(workbench().catalog)]
+    try:
+        return f"{len(schedules.read(workbench().settings.home, known))} schedules"
+    except InvalidSchedules as error:
+        raise BrokenInstallation(f"{error}\nA scheduler that is running goes on with what the file said before.") from None
+
+
 _FOLDER, _DATABASE = "workbench folder", "database"
 _CHECKS = (
     _Check(name="Python", run=_python),
@@ -148,4 +159,5 @@ _CHECKS = (
     _Check(name=_DATABASE, run=_database, needs=_FOLDER),
     _Check(name="lakes", run=_lakes, needs=_DATABASE),
     _Check(name="reports", run=_reports, needs=_FOLDER),
+    _Check(name="schedules", run=_schedules, needs=_DATABASE),
 )

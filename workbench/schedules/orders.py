@@ -36,10 +36,13 @@ class Handled:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filled:
-    """What a backfill did for one tick: queued it, or found that it had its run already (`run_id` is None)."""
+    """What a backfill did for one tick: queued it, or found that it had its run already (`run_id` is None).
+
+    `local` is the tick in the schedule's time zone for that tenant.
+    """
 
     tenant_id: str
-    tick: dt.datetime
+    local: dt.datetime
     run_id: str | None
 
 
@@ -220,7 +223,8 @@ def _filled(connection: Connection, order: _Order, member: Member, tick: dt.date
     if problem:
         raise BadInput(f"Schedule {order.schedule.name} cannot be run for {member.tenant_id} at {tick}: {problem}")
     run_id = runs.enqueue(connection, request) or _unskipped(connection, request)
-    return Filled(tenant_id=member.tenant_id, tick=tick, run_id=run_id)
+    local = tick.astimezone(order.schedule.zone(member.timezone))
+    return Filled(tenant_id=member.tenant_id, local=local, run_id=run_id)
 
 
 def _unskipped(connection: Connection, request: runs.Request) -> str | None:

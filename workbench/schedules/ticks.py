@@ -70,6 +70,11 @@ def newest(cron: str, zone: ZoneInfo, after: dt.datetime, until: dt.datetime, mo
         back *= 4
 
 
+def described(cron: str) -> str:
+    """The line in English."""
+    return CronSim(cron, dt.datetime(2000, 1, 1, tzinfo=dt.UTC)).explain()
+
+
 def _from(cron: str, zone: ZoneInfo, after: dt.datetime) -> Iterator[dt.datetime]:
     """cronsim goes by the wall clock, which a night in autumn turns back: it may begin before `after`."""
     for tick in CronSim(cron, after.astimezone(zone)):
