@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from workbench.errors import BadInput, WorkbenchError
 from workbench.exports import files
 from workbench.exports.edition import Edition
-from workbench.tables import ReportTable
 
 if TYPE_CHECKING:
     from workbench.exports.page import Page
+    from workbench.tables import ReportTable
 
 __all__ = ["FORMATS", "Edition", "check_formats", "export"]
 

@@ -111,7 +111,7 @@ def parse(
 def find(schedules: Mapping[str, Schedule], name: str) -> Schedule:
     """Raises NotFound where there is none of that name."""
     if name not in schedules:
-        raise NotFound(f"There is no schedule {name!r} in {NAME}{documents.did_you_mean(name, schedules)}.")
+        raise NotFound(f"There is no schedule {name!r} in {NAME}{documents.did_you_mean(name, schedules)}")
     return schedules[name]
 
 

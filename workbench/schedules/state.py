@@ -1,7 +1,8 @@
 """How far each schedule has come, in the database: what every scheduler and every command agrees on.
 
-A schedule that a scheduler sees for the first time, or with another timing than before, starts then: no tick is owed from before that, but for
-those of the last minutes. From there on `handled_until` only moves forward, in the same transaction that puts the ticks up to it into the ledger.
+A schedule that a scheduler sees for the first time, or with another timing than before, starts then: no tick is owed from before
+that, but for those of the last minutes. From there on `handled_until` only moves forward, in the same transaction that puts the
+ticks up to it into the ledger.
 """
 
 from __future__ import annotations
