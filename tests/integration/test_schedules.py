@@ -21,7 +21,7 @@ from workbench.catalog import Catalog, tables, tenants
 from workbench.cli.context import Workbench
 from workbench.errors import BadInput
 from workbench.schedules import file, orders, state
-from workbench.schedules.file import Schedule
+from workbench.schedules.schedule import Schedule
 
 ZONES = {"zurich": "Europe/Zurich", "new_york": "America/New_York", "kolkata": "Asia/Kolkata", "sydney": "Australia/Sydney"}
 _LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)

@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from workbench import notebooks
 from workbench.errors import InvalidSchedules, NotFound
 from workbench.schedules import file, macros, ticks
+from workbench.schedules.schedule import Schedule
 
 ROOT = Path(__file__).parent.parent.parent
 REPORTS = {report.name: report for report in notebooks.reports(ROOT)}
 NOW = dt.datetime(2026, 11, 25, 7, tzinfo=ZoneInfo("Europe/Zurich"))
 
 
-def parse(text: str) -> dict[str, file.Schedule]:
+def parse(text: str) -> dict[str, Schedule]:
     return file.parse(text, REPORTS, ["phonenow", "acme"], written_at=NOW)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from workbench.cli.context import Workbench
     from workbench.schedules.agenda import Standing, Upcoming
-    from workbench.schedules.file import Schedule
+    from workbench.schedules.schedule import Schedule
 
 _of_tenant = click.option("--tenant", "tenant_id", metavar="ID", help="Only for this tenant.")
 

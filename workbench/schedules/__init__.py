@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from workbench.schedules.file import Schedule, find, read
+from workbench.schedules.file import find, read
 from workbench.schedules.gaps import Gap, missing
 from workbench.schedules.orders import backfill, enqueue_due, enqueue_now
+from workbench.schedules.schedule import Schedule
 
 __all__ = ["Gap", "Schedule", "backfill", "enqueue_due", "enqueue_now", "find", "missing", "read"]

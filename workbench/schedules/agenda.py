@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from workbench.catalog import Catalog
 from workbench.queries import query
 from workbench.schedules import state, ticks
-from workbench.schedules.file import Schedule
+from workbench.schedules.schedule import Schedule
 from workbench.schedules.state import GRACE, State
 
 

@@ -12,76 +12,20 @@ import difflib
 import json
 import re
 import zoneinfo
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationInfo
 
 from workbench import documents, notebooks
-from workbench.errors import InvalidParameter, InvalidSchedules, NotFound
+from workbench.errors import InvalidSchedules, NotFound
 from workbench.exports import FORMATS
 from workbench.notebooks import Report
-from workbench.schedules import macros, ticks
+from workbench.schedules import lookups, ticks
+from workbench.schedules.schedule import CatchUp, Schedule, Scope
 
 NAME = "schedules.yaml"
-CatchUp = Literal["skip", "latest", "all"]
-
-#: So many of the ticks to come are tried while the file is checked: some mistakes only show on some days.
-_TRIED = 40
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scope:
-    """Which tenants: those with an id of `ids`, or with the `tag`; all where neither is given."""
-
-    ids: tuple[str, ...] | None = None
-    tag: str | None = None
-
-    def includes(self, tenant_id: str, tags: Collection[str]) -> bool:
-        if self.ids is not None:
-            return tenant_id in self.ids
-        return self.tag is None or self.tag in tags
-
-    def __str__(self) -> str:
-        if self.ids is not None:
-            return ", ".join(self.ids)
-        return "all" if self.tag is None else f"tag {self.tag}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Schedule:
-    """One schedule, with the defaults applied. `parameters` are texts with macros, `written_at` is when the file was changed."""
-
-    name: str
-    report: str
-    cron: str
-    tenants: Scope
-    timezone: str
-    parameters: Mapping[str, str]
-    formats: Sequence[str]
-    timeout_seconds: float | None
-    retries: int
-    retry_failures: bool
-    catch_up: CatchUp
-    keep: Mapping[str, Any]
-    enabled: bool
-    written_at: dt.datetime
-
-    @property
-    def timing(self) -> str:
-        """What decides when it ticks. A schedule whose timing is changed starts anew."""
-        return json.dumps([self.cron, self.timezone, self.enabled])
-
-    def zone(self, tenant_zone: str) -> zoneinfo.ZoneInfo:
-        """The time zone in which it ticks for a tenant of that zone."""
-        return zoneinfo.ZoneInfo(tenant_zone if self.timezone == "tenant" else self.timezone)
-
-    def texts(self, tick: dt.datetime, tenant_zone: str) -> dict[str, str]:
-        """The parameters at that tick."""
-        local = tick.astimezone(self.zone(tenant_zone))
-        return {name: macros.expanded(text, local) for name, text in self.parameters.items()}
 
 
 def read(home: Path, tenant_ids: Collection[str]) -> dict[str, Schedule]:
@@ -102,17 +46,10 @@ def parse(
 ) -> dict[str, Schedule]:
     """The schedules that `text` describes. Raises InvalidSchedules with every mistake."""
     document = documents.read(text, NAME, InvalidSchedules)
-    own = [*_parameter_mistakes(document, reports), *_tenant_mistakes(document, tenant_ids)]
+    own = [*lookups.parameter_mistakes(document, reports), *lookups.tenant_mistakes(document, tenant_ids)]
     document = dataclasses.replace(document, mistakes=[*document.mistakes, *own])
     file = documents.validate(document, File, InvalidSchedules, {"reports": reports})
     return {name: _schedule(file, name, entry, written_at) for name, entry in file.schedules.items()}
-
-
-def find(schedules: Mapping[str, Schedule], name: str) -> Schedule:
-    """Raises NotFound where there is none of that name."""
-    if name not in schedules:
-        raise NotFound(f"There is no schedule {name!r} in {NAME}{documents.did_you_mean(name, schedules)}")
-    return schedules[name]
 
 
 def schema() -> dict[str, Any]:
@@ -180,19 +117,6 @@ def _scope(given: Any) -> Scope:
     raise ValueError(f"`tenants` must be all, a list of ids like [phonenow], or {{tag: retail}}, not {_spoken(given)}")
 
 
-def _text(given: Any) -> str:
-    """A parameter's value as the text that reports take."""
-    if isinstance(given, dict | list):
-        raise ValueError('a parameter is a text, a number, true or false; a macro stands in quotes: "{{ yesterday }}"')
-    if given is None or isinstance(given, bool):
-        return "" if given is None else str(given).lower()
-    macros.expanded(str(given), _SOME_TICK)
-    return str(given)
-
-
-_SOME_TICK = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-
-
 def _spoken(given: Any) -> str:
     return json.dumps(given, ensure_ascii=False)
 
@@ -208,7 +132,7 @@ Duration = Annotated[dt.timedelta, PlainValidator(_duration, json_schema_input_t
 Timeout = Annotated[dt.timedelta, PlainValidator(_timeout, json_schema_input_type=_DURATION)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Name = Annotated[str, AfterValidator(_name)]
-Value = Annotated[str, PlainValidator(_text, json_schema_input_type=str | int | float | bool | None)]
+Value = Annotated[str, PlainValidator(lookups.text_of, json_schema_input_type=str | int | float | bool | None)]
 Format = Annotated[str, AfterValidator(_format), Field(json_schema_extra={"enum": list(FORMATS)})]
 
 
@@ -312,75 +236,8 @@ def _schedule(file: File, name: str, entry: Entry, written_at: dt.datetime) -> S
     )
 
 
-def _entries(document: documents.Document) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The schedules as they stand, as far as they are mappings at all; what else is wrong with them the models tell."""
-    whole = document.value if isinstance(document.value, dict) else {}
-    schedules = whole.get("schedules")
-    for name, entry in (schedules if isinstance(schedules, dict) else {}).items():
-        if isinstance(entry, dict):
-            yield name, entry
-
-
-def _tenant_mistakes(document: documents.Document, tenant_ids: Collection[str]) -> Iterator[tuple[int, str]]:
-    for name, entry in _entries(document):
-        given = entry.get("tenants")
-        for place, tenant_id in enumerate(given if isinstance(given, list) else []):
-            if isinstance(tenant_id, str) and tenant_id not in tenant_ids:
-                line = document.line(("schedules", name, "tenants", place))
-                close = difflib.get_close_matches(tenant_id, tenant_ids, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else "`workbench tenant list` shows those there are"
-                yield line, f"there is no tenant {tenant_id!r}; {hint}"
-
-
-def _parameter_mistakes(document: documents.Document, reports: Mapping[str, Report]) -> Iterator[tuple[int, str]]:
-    for name, entry in _entries(document):
-        report, given = reports.get(str(entry.get("report"))), entry.get("parameters")
-        if report is not None and isinstance(given, dict):
-            for parameter, what in _wrong_parameters(report, entry, given):
-                path = ("schedules", name, "parameters", *([parameter] if parameter else []))
-                yield document.line(path, of_key=True), what
-
-
-def _wrong_parameters(report: Report, entry: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Each parameter that is unknown or of the wrong type; "" where only several together are wrong, as on some day."""
-    known = [parameter.name for parameter in report.parameters]
-    texts = {name: text for name, value in given.items() if (text := _text_or_none(value)) is not None}
-    wrong = False
-    for name, text in texts.items():
-        if name not in known:
-            yield name, f"report {report.name} has no parameter {name!r}{documents.did_you_mean(name, known)}"
-            wrong = True
-        elif told := _refused(report, {name: text}, _SOME_TICK):
-            yield name, told
-            wrong = True
-    if not wrong and (told := _refused_some_day(report, str(entry.get("cron")), texts)):
-        yield "", told
-
-
-def _text_or_none(value: Any) -> str | None:
-    try:
-        return _text(value)
-    except ValueError:
-        return None
-
-
-def _refused(report: Report, texts: Mapping[str, str], tick: dt.datetime) -> str | None:
-    try:
-        report.values({name: macros.expanded(text, tick) for name, text in texts.items()})
-    except InvalidParameter as error:
-        return str(error).rstrip(".")
-    return None
-
-
-def _refused_some_day(report: Report, cron: str, texts: Mapping[str, str]) -> str | None:
-    """What is wrong with the parameters at one of the ticks to come, as where a period ends before it starts."""
-    try:
-        ticks.check(cron)
-    except ValueError:
-        return None
-    tick: dt.datetime | None = dt.datetime.now(dt.UTC)
-    for _ in range(_TRIED):
-        tick = tick and ticks.following(cron, zoneinfo.ZoneInfo("UTC"), tick)
-        if tick and (told := _refused(report, texts, tick)):
-            return f"{told} at the tick of {tick:%Y-%m-%d %H:%M}"
-    return None
+def find(schedules: Mapping[str, Schedule], name: str) -> Schedule:
+    """Raises NotFound where there is none of that name."""
+    if name not in schedules:
+        raise NotFound(f"There is no schedule {name!r} in {NAME}{documents.did_you_mean(name, schedules)}")
+    return schedules[name]

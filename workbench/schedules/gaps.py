@@ -14,7 +14,7 @@ from workbench.catalog import Catalog, tenants
 from workbench.catalog.tables import report_executions
 from workbench.catalog.tables import tenants as tenants_table
 from workbench.schedules import file, state, ticks
-from workbench.schedules.file import Schedule
+from workbench.schedules.schedule import Schedule
 from workbench.schedules.state import GRACE
 from workbench.settings import Settings
 

@@ -15,7 +15,7 @@ from workbench.catalog import Catalog
 from workbench.catalog.tables import report_executions
 from workbench.errors import BadInput
 from workbench.schedules import state, ticks
-from workbench.schedules.file import Schedule
+from workbench.schedules.schedule import Schedule
 from workbench.schedules.state import GRACE, Member
 from workbench.settings import Settings
 

@@ -23,7 +23,7 @@ from apscheduler.triggers.base import BaseTrigger
 from workbench.catalog import Catalog, tenants
 from workbench.errors import DatabaseUnavailable, InvalidSchedules
 from workbench.schedules import file, orders, state, ticks
-from workbench.schedules.file import Schedule
+from workbench.schedules.schedule import Schedule
 from workbench.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from workbench.catalog.tables import schedule_tenants, schedules, tenants
-from workbench.schedules.file import Schedule
+from workbench.schedules.schedule import Schedule
 
 #: A tick that is found within this time is on time.
 GRACE = dt.timedelta(minutes=5)
