@@ -161,6 +161,15 @@ def test_the_published_schema_is_that_of_the_models_and_takes_what_they_take() -
             jsonschema.validate(yaml.safe_load(GOOD.replace(right, wrong)), published)
 
 
+def test_the_page_about_schedules_has_a_right_example_every_key_and_every_macro() -> None:
+    page = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
+    assert set(parse(page.split("```yaml\n")[1].split("```")[0])) == {"morning_summary", "quarter"}
+    keys = {key for model in (file.File, file.Entry) for key in model.model_fields} - {"defaults", "schedules"}
+    assert [key for key in keys if f"| `{key}` |" not in page] == []
+    periods = [name for name in macros.NAMES if name.startswith(("this", "today", "yesterday", "tick"))]
+    assert [name for name in periods if f"{{{{ {name} }}}}" not in page] == []
+
+
 DAYS = st.dates(dt.date(1990, 1, 1), dt.date(2090, 12, 31))
 ONE_DAY = dt.timedelta(days=1)
 

@@ -34,11 +34,12 @@ class State:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """A tenant that a schedule ticks for; no tick before `since` is its."""
+    """A tenant that a schedule ticks for; no tick before `since` is its. `new`: this is not kept yet."""
 
     tenant_id: str
     timezone: str
     since: dt.datetime
+    new: bool
 
 
 def states(connection: Connection) -> dict[str, State]:
@@ -77,7 +78,12 @@ def members(connection: Connection, schedule: Schedule, state: State | None, now
     }
     found = connection.execute(select(tenants).order_by(tenants.c.id))
     return [
-        Member(tenant_id=row.id, timezone=row.timezone, since=known.get(row.id) or _start(row.created_at, state, now))
+        Member(
+            tenant_id=row.id,
+            timezone=row.timezone,
+            since=known.get(row.id) or _start(row.created_at, state, now),
+            new=row.id not in known,
+        )
         for row in found
         if schedule.tenants.includes(row.id, row.tags)
     ]
@@ -87,7 +93,7 @@ def keep_members(connection: Connection, schedule: Schedule, found: Collection[M
     """Remembers from when on the schedule ticks for each of them, and forgets all others."""
     rows, ids = schedule_tenants.c, [member.tenant_id for member in found]
     connection.execute(delete(schedule_tenants).where(rows.schedule == schedule.name, rows.tenant_id.not_in(ids)))
-    values = [{"schedule": schedule.name, "tenant_id": each.tenant_id, "since": each.since} for each in found]
+    values = [{"schedule": schedule.name, "tenant_id": each.tenant_id, "since": each.since} for each in found if each.new]
     if values:
         connection.execute(insert(schedule_tenants).on_conflict_do_nothing(), values)
 
