@@ -124,11 +124,13 @@ def test_two_schedulers_fire_each_tick_once_and_end_when_asked(own_home: Path, c
     assert {tick.second for _, tick in found} == {0}
 
 
-def test_a_change_is_taken_up_and_a_broken_file_leaves_what_was(run_cli: Cli, own_home: Path, ask: Callable[..., Any]) -> None:
+def test_a_change_is_taken_up_and_a_broken_file_leaves_what_was(
+    run_cli: Cli, own_home: Path, catalog: Catalog, ask: Callable[..., Any]
+) -> None:
     _write(own_home, "schedules: {}\n")
     with _running(own_home) as process:
         _write(own_home, EVERY_MINUTE.replace("* * * * *", "0 7 * * *"))
-        process.says("schedules.yaml was changed; there are 1 schedules now", 4)
+        process.says("schedules.yaml was changed; schedules now: 1", 4)
         _await(lambda: ask("list")[0]["state"] == "on", 10)
         _write(own_home, EVERY_MINUTE.replace("* * * * *", "0 25 * * *"))
         process.says("schedules.yaml:2: the hour '25' of the cron line", 4)
@@ -138,10 +140,13 @@ def test_a_change_is_taken_up_and_a_broken_file_leaves_what_was(run_cli: Cli, ow
         assert "goes on with what the file said before" in run_cli("doctor", home=own_home).stdout.replace("\n", " ").replace(
             "  ", ""
         )
-        _write(own_home, EVERY_MINUTE.replace("* * * * *", "0 8 * * *"))
-        process.says("schedules.yaml was changed; there are 1 schedules now", 4)
         assert "".join(process.said).count("cannot be used as it is now") == 1
+        _write(own_home, EVERY_MINUTE.replace("busy", "later").replace("* * * * *", "0 8 * * *").replace("all", "[newcomer]"))
+        process.says("schedules.yaml:2: there is no tenant 'newcomer'", 4)
+        tenants.add(catalog, tenants.Tenant(id="newcomer", name="N", timezone="UTC", currency="CHF"))
+        _await(lambda: "".join(process.said).count("schedules now: 1") == 2, 4)
         assert process.end() == 0
+    tenants.remove(catalog, "newcomer")
 
 
 def test_a_scheduler_does_not_start_with_a_broken_file(run_cli: Cli, own_home: Path, catalog: Catalog) -> None:

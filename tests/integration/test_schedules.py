@@ -226,6 +226,13 @@ def test_what_is_new_starts_when_it_is_first_seen(workbench: Workbench) -> None:
     assert len(_look(workbench, replace(schedule, cron="0 8 * * *"), _at(14)).enqueued) == 2
 
 
+def test_a_clock_that_was_years_ahead_silences_nothing(workbench: Workbench) -> None:
+    schedule = _daily(workbench)
+    _look(workbench, schedule, _at(10) + 4000 * _DAY)
+    _look(workbench, schedule, _at(10))
+    assert len(_look(workbench, schedule, _at(11, 7)).enqueued) == 1
+
+
 def test_a_tenant_counts_from_its_making_and_one_that_gets_the_tag_from_then(workbench: Workbench) -> None:
     schedule = _daily(workbench, tenants="{tag: retail}", catch_up="all")
     _look(workbench, schedule, _at(10))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -235,6 +236,26 @@ def test_a_cron_line_is_either_right_or_refused_with_what_it_takes(line: str) ->
     except ValueError as error:
         told = str(error)
     assert ("the cron line" in told) or ((following := ticks.following(line, zone, NOW)) is not None and following > NOW)
+
+
+#: Zones, and a day on which each changes its clock: by half an hour, at midnight, or as most do.
+CHANGES = {
+    "Europe/Zurich": (dt.date(2026, 3, 29), dt.date(2026, 10, 25)),
+    "Australia/Lord_Howe": (dt.date(2026, 4, 5), dt.date(2026, 10, 4)),
+    "America/Santiago": (dt.date(2026, 4, 5), dt.date(2026, 9, 6)),
+    "America/New_York": (dt.date(2026, 3, 8), dt.date(2026, 11, 1)),
+}
+
+
+@pytest.mark.parametrize(("zone", "day"), [(zone, day) for zone, days in CHANGES.items() for day in days])
+@pytest.mark.parametrize("cron", ["*/20 2 * * *", "0 * * * *", "30 2 * * *", "15 0-3 * * *", "*/30 0,1 * * sun", "10 */2 * * *"])
+def test_ticks_are_the_same_however_often_one_looks(zone: str, day: dt.date, cron: str) -> None:
+    start = dt.datetime.combine(day - ONE_DAY, dt.time(12), ZoneInfo(zone)).astimezone(dt.UTC)
+    at_once = list(ticks.ticks(cron, ZoneInfo(zone), start, start + ONE_DAY))
+    looks = [start + number * dt.timedelta(minutes=7) for number in range(206)] + [start + ONE_DAY]
+    pieces = [tick for before, now in itertools.pairwise(looks) for tick in ticks.ticks(cron, ZoneInfo(zone), before, now)]
+    assert pieces == at_once
+    assert len(set(at_once)) == len(at_once)
 
 
 def test_the_newest_ticks_are_the_last_of_all_ticks() -> None:

@@ -62,11 +62,12 @@ class _Scheduler:
         self._ticking = BackgroundScheduler(executors={"default": DebugExecutor()}, timezone=dt.UTC)
         self._swept = float("-inf")
         self._waiting = False
+        self._refused: str | None = None
 
     def start(self) -> None:
         self._schedules = file.read(self._settings.home, self._tenant_ids())
         self._ticking.start()
-        _log.info("scheduler started with %d schedules", len(self._schedules))
+        _log.info("scheduler started; schedules: %d", len(self._schedules))
 
     def end(self) -> None:
         if self._ticking.running:
@@ -76,7 +77,7 @@ class _Scheduler:
     def turn(self) -> None:
         """One second, or up to the next tick."""
         try:
-            if self._file.changed():
+            if self._file.changed() or (self._refused and self._file.settled):
                 self._read_again()
             if time.monotonic() - self._swept >= _SWEEP_SECONDS:
                 self._sweep()
@@ -134,20 +135,24 @@ class _Scheduler:
                 yield from ((schedule, zone) for zone in zones)
 
     def _read_again(self) -> None:
+        """A file that is refused is tried again: what it names, as a tenant, may come to be there."""
         try:
             found = file.read(self._settings.home, self._tenant_ids())
         except InvalidSchedules as error:
-            _log.warning("%s cannot be used as it is now; the schedules stay as they were before:\n%s", file.NAME, error)
+            self._refuse(str(error))
             return
         except DatabaseUnavailable:
             self._file.look_again()
             raise
-        gone = set(self._schedules) - set(found)
         with self._catalog.everything() as connection:
-            state.forget_timing(connection, gone)
-        _log.info("%s was changed; there are %d schedules now", file.NAME, len(found))
-        self._schedules = found
-        self._swept = float("-inf")
+            state.forget_timing(connection, set(self._schedules) - set(found))
+        _log.info("%s was changed; schedules now: %d", file.NAME, len(found))
+        self._schedules, self._refused, self._swept = found, None, float("-inf")
+
+    def _refuse(self, mistakes: str) -> None:
+        if mistakes != self._refused:
+            _log.warning("%s cannot be used as it is now; the schedules stay as they were before:\n%s", file.NAME, mistakes)
+        self._refused = mistakes
 
     def _tenant_ids(self) -> list[str]:
         return [tenant.id for tenant in tenants.all_tenants(self._catalog)]
@@ -170,11 +175,12 @@ class _WatchedFile:
     def __init__(self, settings: Settings) -> None:
         self._path = settings.home / file.NAME
         self._known = self._before = self._look()
+        self.settled = True
 
     def changed(self) -> bool:
         now = self._look()
-        settled, self._before = now == self._before, now
-        if now == self._known or not settled:
+        self.settled, self._before = now == self._before, now
+        if now == self._known or not self.settled:
             return False
         self._known = now
         return True

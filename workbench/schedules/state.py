@@ -8,6 +8,7 @@ ticks up to it into the ledger.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,10 @@ from workbench.schedules.schedule import Schedule
 
 #: A tick that is found within this time is on time.
 GRACE = dt.timedelta(minutes=5)
+#: A schedule handled further ahead than this would be silent until then.
+_CLOCKS_DIFFER = dt.timedelta(hours=1)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,8 +58,13 @@ def locked(connection: Connection, schedule: Schedule, now: dt.datetime) -> Stat
     new = {"name": schedule.name, "timing": schedule.timing, "handled_until": start}
     connection.execute(insert(schedules).values(new).on_conflict_do_nothing())
     row = connection.execute(select(schedules).where(schedules.c.name == schedule.name).with_for_update()).one()
-    if row.timing == schedule.timing:
+    if row.timing == schedule.timing and row.handled_until <= now + _CLOCKS_DIFFER:
         return _state(row)
+    if row.timing == schedule.timing:
+        _log.warning(
+            "schedule %s was handled up to %s, by a clock that was wrong; it starts anew", schedule.name, row.handled_until
+        )
+    connection.execute(delete(schedule_tenants).where(schedule_tenants.c.schedule == schedule.name))
     changed = update(schedules).where(schedules.c.name == schedule.name).values(new).returning(schedules)
     return _state(connection.execute(changed).one())
 

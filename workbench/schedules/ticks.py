@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+_A_DAY = dt.timedelta(days=1)
 #: What each field of a line takes, by the name that cronsim has for it.
 _FIELDS = {
     "minute": "0-59",
@@ -76,8 +77,16 @@ def described(cron: str) -> str:
 
 
 def _from(cron: str, zone: ZoneInfo, after: dt.datetime) -> Iterator[dt.datetime]:
-    """cronsim goes by the wall clock, which a night in autumn turns back: it may begin before `after`."""
-    for tick in CronSim(cron, after.astimezone(zone)):
+    """cronsim goes by the wall clock, which a night in autumn turns back: it may begin before `after`.
+
+    And what it makes of a night in which the clock is changed depends on whether it begins in it; here it never does.
+    """
+    start = after - _A_DAY if _changed(zone, after - _A_DAY, after) else after
+    for tick in CronSim(cron, start.astimezone(zone)):
         instant = tick.astimezone(dt.UTC)
         if instant > after:
             yield instant
+
+
+def _changed(zone: ZoneInfo, before: dt.datetime, after: dt.datetime) -> bool:
+    return before.astimezone(zone).utcoffset() != after.astimezone(zone).utcoffset()
