@@ -202,6 +202,7 @@ def test_the_doctor_tells_a_missing_folder_once(run_cli: Cli) -> None:
         "database": "unknown",
         "lakes": "unknown",
         "reports": "unknown",
+        "schedules": "unknown",
     }
     assert done.stdout.count("/nowhere") == 1
 
