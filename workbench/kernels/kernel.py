@@ -20,7 +20,7 @@ def become(request: Mapping[str, Any], ready: Callable[[], None] = lambda: None)
 
     `ready` is called when clients can connect.
     """
-    from ipykernel.kernelapp import IPKernelApp
+    from workbench.kernels.application import Application, Kernel
 
     sandbox.end_with_parent()
     os.chdir(request["folder"])
@@ -29,7 +29,7 @@ def become(request: Mapping[str, Any], ready: Callable[[], None] = lambda: None)
     # Its parent is no client of it, and nobody reads what it would say of its connection.
     arguments = [*request["arguments"], "--IPKernelApp.parent_handle=1"]
     sys.argv = ["ipykernel_launcher", *arguments]
-    application = IPKernelApp.instance()
+    application = Application.instance(kernel_class=Kernel)
     application.initialize(arguments)  # type: ignore[no-untyped-call]
     ready()
     application.start()  # type: ignore[no-untyped-call]

@@ -32,7 +32,7 @@ _MODULES = (
     *("IPython.core.completerlib", "IPython.core.debugger", "IPython.core.logger", "IPython.core.oinspect"),
     *("IPython.extensions.storemagic", "IPython.utils.wildcard", "bleach._vendor.html5lib.treebuilders.etree", "pdb"),
     *("workbench.charts", "workbench.findings", "workbench.metrics", "workbench.session"),
-    *("workbench.execution.supervisor", "workbench.kernels.kernel", "workbench.kernels.streams"),
+    *("workbench.execution.supervisor", "workbench.kernels.application", "workbench.kernels.streams"),
 )
 
 
@@ -80,6 +80,7 @@ def _warm_up() -> None:
     import duckdb
 
     from workbench import lake
+    from workbench.kernels import application
 
     importlib.import_module("workbench.execution.rehearsal").rehearse()
     # Loaded once, the extensions' libraries stay mapped when the connection is gone.
@@ -88,6 +89,7 @@ def _warm_up() -> None:
             lake.load_extension(connection, name)
     # The connection that the module opens when it is imported, with a thread for each core; it opens another when it needs one.
     duckdb.close()
+    application.remember_files()
 
 
 def fingerprint() -> str:
