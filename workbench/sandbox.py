@@ -141,8 +141,9 @@ def _allow(rules: int, path: str, rights: int) -> None:
 
 
 def _drop_capabilities() -> None:
+    library = ctypes.CDLL(None)
     for capability in set(range(_CAPABILITIES)) - _KEPT_CAPABILITIES:
-        ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # refused for numbers this kernel has not
+        library.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # refused for numbers this kernel has not
     kept = sum(1 << capability for capability in _KEPT_CAPABILITIES)
     header, sets = struct.pack("<Ii", _CAPABILITY_VERSION, 0), struct.pack("<6I", kept, kept, 0, 0, 0, 0)
     if ctypes.CDLL(None, use_errno=True).capset(header, sets):

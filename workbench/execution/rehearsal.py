@@ -23,8 +23,8 @@ _FORMATS = ("html", "pdf", "xlsx", "csv", "json")
 
 def rehearse() -> None:
     """Starts no thread and leaves no file."""
-    frame = pd.DataFrame({"name": ["a", "b"], "value": [1.5, 2.5]})
-    alt.Chart(frame).mark_line().encode(x="name", y="value").to_dict()
+    frame = pd.DataFrame({"name": ["a", "b"], "number": [1, 2], "value": [1.5, 2.5]})
+    alt.Chart(frame).mark_line().encode(x="number", y="value", color="name")._repr_mimebundle_()
     table = ReportTable.from_frame(frame, name="rehearsal", title="Rehearsal")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "rehearsal.ipynb")

@@ -60,6 +60,7 @@ class Kernels:
         if child := self._asked(kind, request, descriptors):
             return child
         if not self.ensure():
+            _log.info("no fork server answers; a process is started without it")
             return None
         child = self._asked(kind, request, descriptors)
         if child is None:
@@ -95,6 +96,7 @@ class Kernels:
             fcntl.flock(lock, fcntl.LOCK_EX)
             held = self._joined() or _started(self._folder)
         if self._holding is not None:
+            _log.warning("the fork server had ended, or was out of date; there is another one now")
             self._holding.close()
         self._holding = held
 
