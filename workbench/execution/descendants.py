@@ -41,14 +41,16 @@ class Watch:
         self._inherited = _unshared_with_files(os.getpid())
         self.peak_mb = 0.0
 
-    def look(self) -> Exceeded | None:
+    def look(self, *, exactly: bool = False) -> Exceeded | None:
+        """What is exceeded, if anything is. Where it need not be exact, the pages that a process has changed of what it inherited
+        do not count until half the memory is taken: they are known by walking through all its memory only."""
         if sys.platform != "linux":
             return None
         found = below(os.getpid())
         if self._processes is not None and len(found) > self._processes:
             return Exceeded(kind="processes", message=f"it started more than the {self._processes} processes that a run may have")
         used = sum(max(_unshared_with_files(each.pid) - self._inherited, 0) for each in found) / _MEBIBYTE
-        if self._memory_mb is not None and used > self._memory_mb / 2:
+        if exactly or (self._memory_mb is not None and used > self._memory_mb / 2):
             used = _exactly(found) / _MEBIBYTE
         self.peak_mb = max(self.peak_mb, used)
         if self._memory_mb is not None and used > self._memory_mb:

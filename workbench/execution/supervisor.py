@@ -90,6 +90,7 @@ class _Run:
                 *lines, heard = (heard + piece).split(b"\n")
                 for line in lines:
                     self._hear(line)
+        self.watch.look(exactly=True)
         return None
 
     def _hear(self, line: bytes) -> None:
