@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import random
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 
@@ -75,17 +77,34 @@ class _Place:
         _wait_until(lambda: self.run(run_id, tenant_id).status in runs.ENDED, within)
         return self.run(run_id, tenant_id)
 
-    def start_worker(self, concurrency: int = 2) -> subprocess.Popen[bytes]:
+    def schedule(self, name: str, **keys: object) -> None:
+        (self.home / "schedules.yaml").write_text(json.dumps({"schedules": {name: keys}}))
+
+    def succeeded(self) -> int:
+        return self._count(report="quick", status="succeeded")
+
+    def recorded(self) -> int:
+        return self._count(report="quick")
+
+    def ticks(self, instant: dt.datetime) -> list[Run]:
+        return [run for run in runs.listed(self.catalog, report="quick", limit=100) if run.logical_time == instant]
+
+    def _count(self, **which: str) -> int:
+        with contextlib.suppress(DatabaseUnavailable):
+            return len(runs.listed(self.catalog, limit=10_000, **which))  # type: ignore[arg-type]
+        return -1
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("WORKBENCH_")}
         return subprocess.Popen(
-            [sys.executable, "-m", "workbench", "worker", "--concurrency", str(concurrency)],
+            [sys.executable, "-m", "workbench", *command],
             env=environment | _QUICKLY | {"WORKBENCH_HOME": str(self.home)},
             stderr=subprocess.PIPE,
         )
 
     @contextlib.contextmanager
     def worker(self, concurrency: int = 2) -> Iterator[subprocess.Popen[bytes]]:
-        process = self.start_worker(concurrency)
+        process = self.start("worker", "--concurrency", str(concurrency))
         try:
             yield process
         finally:
@@ -194,34 +213,45 @@ def test_a_worker_that_is_asked_to_stop_finishes_its_run_and_asked_twice_hands_i
     runs.cancel(place.catalog, "tenant_0", run_id)
 
 
-def test_nothing_is_lost_or_done_twice_when_workers_and_the_database_are_killed(place: _Place) -> None:
-    place.notebook("quick", "import workbench\nworkbench.open().sql('select 1')", "import time\ntime.sleep(0.2)")
-    asked = [(tenant_id, place.enqueue("quick", tenant_id)) for _ in range(3) for tenant_id in _TENANTS]
-    workers = [place.start_worker(), place.start_worker()]
+def test_nothing_is_lost_or_done_twice_when_a_worker_a_scheduler_and_the_database_are_killed(place: _Place) -> None:
+    place.notebook("quick", "import workbench\nworkbench.open().sql('select 1')")
+    place.schedule("every_minute", report="quick", cron="* * * * *", tenants="all")
+    begun = dt.datetime.now(dt.UTC)
+    asked = {place.enqueue("quick", tenant_id, retries=2) for _ in range(30) for tenant_id in _TENANTS}
+    parts = [place.start("worker", "--concurrency", "2"), place.start("worker", "--concurrency", "2")]
+    parts += [place.start("scheduler"), place.start("scheduler")]
+    faults = {fraction: fault for fault in _faults(parts, place.home) for fraction in [random.uniform(0.05, 0.7)]}
     told: list[str] = []
-
-    def done() -> int:
-        with contextlib.suppress(DatabaseUnavailable):
-            return len(runs.listed(place.catalog, report="quick", status="succeeded", limit=1000))
-        return 0
-
     try:
-        _wait_until(lambda: done() >= 5, 120)
-        workers[0].kill()
-        _wait_until(lambda: done() >= 12, 120)
-        _kill_server(place.home)
-        _wait_until(lambda: done() == len(asked), 240)
+        for fraction in sorted(faults):
+            _wait_until(lambda: place.succeeded() >= fraction * len(asked), 240)  # noqa: B023
+            faults[fraction]()
+        _wait_until(lambda: place.succeeded() >= len(asked), 240)
+        # One whole minute for the scheduler that is left, and its runs.
+        minute = dt.datetime.now(dt.UTC).replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
+        _wait_until(lambda: len(place.ticks(minute)) == len(_TENANTS), 90)
+        _wait_until(lambda: place.succeeded() == place.recorded(), 60)
     finally:
-        told += [_stop(worker) for worker in workers]
+        told += [_stop(part) for part in parts]
     assert "Traceback" not in "".join(told)
-    for tenant_id, run_id in asked:
-        run = place.run(run_id, tenant_id)
-        assert run.status == "succeeded"
-        assert [each["status"] for each in run.attempts].count("succeeded") == 0
+    ran = runs.listed(place.catalog, report="quick", limit=10_000)
+    assert asked <= {run.id for run in ran}
+    assert {run.status for run in ran} == {"succeeded"}
+    assert [each for run in ran for each in run.attempts if each["status"] == "succeeded"] == []
+    of_ticks = [(run.tenant_id, run.logical_time) for run in ran if run.schedule]
+    minutes = pd.date_range(begun, minute, freq="min").ceil("min")
+    expected = {(tenant_id, at.to_pydatetime()) for tenant_id in _TENANTS for at in minutes if at <= minute}
+    assert len(of_ticks) == len(set(of_ticks))
+    assert expected <= set(of_ticks)
     for tenant_id in _TENANTS:
         folders = {path.name for path in (place.home / "reports" / tenant_id / "quick").iterdir()}
-        assert folders == {run_id for owner, run_id in asked if owner == tenant_id}
+        assert folders == {run.id for run in ran if run.tenant_id == tenant_id}
     _wait_until(lambda: _processes_of(place.home) == [], 10)
+
+
+def _faults(parts: list[subprocess.Popen[bytes]], home: Path) -> list[Callable[[], None]]:
+    worker, _, scheduler, _ = parts
+    return [worker.kill, scheduler.kill, lambda: _kill_server(home)]
 
 
 def _kill_server(home: Path) -> None:

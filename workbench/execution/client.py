@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from queue import Empty
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec
@@ -25,6 +26,8 @@ ENGINE = "workbench"
 #: Tags of cells that papermill adds.
 ADDED = frozenset({"injected-parameters", "papermill-error-cell-tag"})
 _START_SECONDS = 60
+#: A welcome comes within a few milliseconds.
+_WELCOME_SECONDS = 0.25
 _ARGUMENTS = (
     "--HistoryManager.enabled=False",
     "--IPKernelApp.outstream_class=workbench.kernels.streams.LimitedStream",
@@ -78,9 +81,23 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if self._source is None:
             await self.kc._async_wait_for_ready(timeout=_START_SECONDS)
         else:
-            # Its outputs reach this client from here on.
-            while (await self.kc._async_get_iopub_msg(timeout=_START_SECONDS))["msg_type"] != "iopub_welcome":
-                pass
+            await self._hear()
+
+    async def _hear(self) -> None:
+        """Until outputs reach this client, as the first one shows.
+
+        That is a welcome, which a kernel that publishes something at that very moment never gives, or its state at a question.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                await self.kc._async_get_iopub_msg(timeout=_WELCOME_SECONDS)
+                return
+            except Empty:
+                await self._async_check_alive()
+                if time.monotonic() > deadline:
+                    raise DeadKernelError("the notebook's kernel did not answer") from None
+                self.kc.kernel_info()
 
     async def _async_poll_kernel_alive(self) -> None:
         """As nbclient's, which looks once a second."""
