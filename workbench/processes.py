@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from workbench import sandbox
-from workbench.kernels import Child, Source, preload
+from workbench.kernels import Child, Source, preload, wire
 
 _PACKAGE = Path(__file__).parent
 #: Killing a run's processes takes moments; this long is waited before their leader is killed too.
@@ -65,7 +64,7 @@ class Processes:
         """The next message; None where none comes in time. Raises EOFError when they have ended without an outcome."""
         deadline = time.monotonic() + timeout
         while not self._messages:
-            if not select.select([self._heard], [], [], max(deadline - time.monotonic(), 0))[0]:
+            if not wire.readable(self._heard, max(deadline - time.monotonic(), 0)):
                 return None
             if not (piece := os.read(self._heard, 1 << 16)):
                 raise EOFError

@@ -86,6 +86,20 @@ def _left(marker: str) -> list[int]:
     return found
 
 
+def _notebook(cells: Sequence[str]) -> dict[str, Any]:
+    code = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
+    return {
+        "cells": [
+            {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# A test\n\nOf processes."},
+            {**code, "id": "top", "source": "top: int = 3  # how many", "metadata": {"tags": ["parameters"]}},
+            *({**code, "id": f"c{number}", "source": source} for number, source in enumerate(cells)),
+        ],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
 def _order(lake: Lake, folder: Path, cells: Sequence[str], **more: Any) -> dict[str, Any]:
     private, staging = folder / "private", folder / "staging"
     work = private / "work"
@@ -93,18 +107,7 @@ def _order(lake: Lake, folder: Path, cells: Sequence[str], **more: Any) -> dict[
         each.mkdir(parents=True)
     for each in (PACKAGE, queries.folder()):
         (private / "code" / each.name).symlink_to(each)
-    code = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
-    notebook = {
-        "cells": [
-            {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# A test"},
-            {**code, "id": "top", "source": "top: int = 3", "metadata": {"tags": ["parameters"]}},
-            *({**code, "id": f"c{number}", "source": source} for number, source in enumerate(cells)),
-        ],
-        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    (folder / "notebook.ipynb").write_text(json.dumps(notebook))
+    (folder / "notebook.ipynb").write_text(json.dumps(_notebook(cells)))
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(private / "code"),
@@ -524,3 +527,33 @@ def test_where_no_server_runs_a_kernel_starts_as_any_other_and_a_line_says_so(
     assert [record.message for record in caplog.records if record.name.startswith("workbench")] == [
         "no fork server gives a kernel; one is started without it, which takes longer"
     ]
+
+
+# Commands
+
+_ANCESTORS = """
+import os, pathlib
+found = [os.getpid()]
+while found[-1] > 1:
+    found.append(int(pathlib.Path(f"/proc/{found[-1]}/stat").read_text().rpartition(")")[2].split()[1]))
+print("ancestors", *found)
+"""
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_report_that_is_run_by_command_uses_the_server_there_is_and_starts_none(
+    run_cli: Callable[..., subprocess.CompletedProcess[str]], new_home: Callable[[], Path], warm: bool
+) -> None:
+    home = new_home()
+    settings = settings_table.load({"WORKBENCH_HOME": str(home)})
+    (home / "notebooks" / "reports").mkdir(parents=True)
+    (home / "notebooks" / "reports" / "ancestors.ipynb").write_text(json.dumps(_notebook([_ANCESTORS])))
+    assert run_cli("tenant", "add", "acme", "--name", "Acme", "--timezone", "UTC", "--currency", "CHF", home=home).returncode == 0
+    with kernels.serving(settings) if warm else contextlib.nullcontext():
+        done = run_cli("report", "run", "ancestors", "--tenant", "acme", "--format", "json", "--json", home=home)
+        assert done.returncode == 0, done.stderr
+        shown = Path(json.loads(done.stdout)["files"][0]).with_name("executed.ipynb").read_text()
+        ancestors = [int(each) for each in shown.partition('"ancestors ')[2].partition("\\n")[0].split()]
+        assert len(ancestors) > 3
+        assert (settings.var / "kernels").exists() == warm
+        assert not warm or _pid(settings) in ancestors

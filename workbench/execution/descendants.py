@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,20 +33,24 @@ class Exceeded:
 
 
 class Watch:
-    """Looks, some ten times a second, whether this process's descendants keep to their limits."""
+    """Looks, at most every `INTERVAL` seconds, whether this process's descendants keep to their limits."""
+
+    INTERVAL = 0.1
 
     def __init__(self, *, memory_mb: int | None, processes: int | None) -> None:
         self._memory_mb = memory_mb
         self._processes = processes
         # All that was imported before the run began, and is shared with whoever imported it.
         self._inherited = _unshared_with_files(os.getpid())
+        self._next = 0.0
         self.peak_mb = 0.0
 
     def look(self, *, exactly: bool = False) -> Exceeded | None:
         """What is exceeded, if anything is. Where it need not be exact, the pages that a process has changed of what it inherited
         do not count until half the memory is taken: they are known by walking through all its memory only."""
-        if sys.platform != "linux":
+        if sys.platform != "linux" or (time.monotonic() < self._next and not exactly):
             return None
+        self._next = time.monotonic() + self.INTERVAL
         found = below(os.getpid())
         if self._processes is not None and len(found) > self._processes:
             return Exceeded(kind="processes", message=f"it started more than the {self._processes} processes that a run may have")

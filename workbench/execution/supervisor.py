@@ -17,14 +17,22 @@ from workbench import sandbox
 from workbench.execution import Order, Outcome, Say, descendants, notebook, taking
 from workbench.execution.descendants import Exceeded, Watch
 
-_LOOK_SECONDS = 0.1
-#: A notebook can speak in the name of the process that executes it: what it says is cut down to this.
+#: A notebook can speak in the name of the process that executes it: nothing but this is passed on, of lines up to this.
 _LONGEST_LINE = 8 << 20
 _MESSAGES: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "cells": {"cells": int},
     "started": {"cell": int, "started": bool},
     "seconds": {"cell": int, "seconds": (int, float)},
     "stream": {"cell": int, "stream": str, "text": str},
+}
+_OUTCOME: Mapping[str, type] = {
+    "error": str,
+    "kind": str,
+    "cell": int,
+    "line": int,
+    "unwritable": str,
+    "names": list,
+    "rows_read": int,
 }
 
 
@@ -79,7 +87,7 @@ class _Run:
         """Hears the child until it has said its outcome, or ends, or is to be ended."""
         heard = b""
         while self._outcome is None:
-            ready, _, _ = select.select([read_end, sys.stdin], [], [], _LOOK_SECONDS)
+            ready, _, _ = select.select([read_end, sys.stdin], [], [], Watch.INTERVAL)
             if sys.stdin in ready:
                 raise _NoLongerWanted
             if (exceeded := self.watch.look()) is not None:
@@ -101,7 +109,8 @@ class _Run:
 
     def _pass_on(self, message: Mapping[str, Any]) -> None:
         if isinstance(message.get("outcome"), dict):
-            self._outcome = message["outcome"]
+            said = message["outcome"]
+            self._outcome = {key: said[key] for key, kind in _OUTCOME.items() if isinstance(said.get(key), kind)}
             if self._outcome.get("kind") == "died":
                 self._outcome = {**self._outcome, **self._where()}
             return
@@ -141,7 +150,7 @@ def _print(message: Mapping[str, Any]) -> None:
 
 
 def _write(descriptor: int, message: Mapping[str, Any]) -> None:
-    left = memoryview(json.dumps(message).encode() + b"\n")
+    left = memoryview(json.dumps(message, allow_nan=False).encode() + b"\n")
     while left:
         left = left[os.write(descriptor, left) :]
 

@@ -94,9 +94,12 @@ class Kernels:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self._folder / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            held = self._joined() or _started(self._folder)
+            held = self._joined()
+            if held is None:
+                if self._holding is not None:
+                    _log.warning("the fork server has ended, or its code has changed; another one is started")
+                held = _started(self._folder)
         if self._holding is not None:
-            _log.warning("the fork server had ended, or was out of date; there is another one now")
             self._holding.close()
         self._holding = held
 

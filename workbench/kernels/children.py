@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import socket
 import time
@@ -32,14 +31,14 @@ class Child:
         return self._pidfd
 
     def poll(self) -> int | None:
-        if self.returncode is None and select.select([self._pidfd], [], [], 0)[0]:
+        if self.returncode is None and wire.readable(self._pidfd, 0):
             self.returncode = self._status()
             self.close()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Raises TimeoutError where it has not ended by then."""
-        if self.returncode is None and not select.select([self._pidfd], [], [], timeout)[0]:
+        if self.returncode is None and not wire.readable(self._pidfd, timeout):
             raise TimeoutError
         status = self.poll()
         assert status is not None

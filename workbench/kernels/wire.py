@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,13 @@ from typing import Any
 #: A request holds a process's environment, a few kilobytes; the system takes no message of more than about 200.
 _LARGEST = 1 << 18
 _DESCRIPTORS = 3
+
+
+def readable(descriptor: int, timeout: float | None) -> bool:
+    """Whether there is something to read, or the end of it, within so many seconds; for a process's descriptor, its end."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(None if timeout is None else timeout * 1000))
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
