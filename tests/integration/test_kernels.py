@@ -183,7 +183,7 @@ def test_a_run_says_how_far_it_is_what_is_printed_and_what_came_of_it(run: Run, 
     assert [each for each in messages if "stream" in each] == [{"cell": 3, "stream": "stdout", "text": "hello 5\n"}]
     outcome = last["outcome"]
     assert (outcome["names"], outcome["rows_read"]) == (["executed.ipynb"], 7)
-    assert 1 < outcome["peak_memory_mb"] < 300
+    assert 10 < outcome["peak_memory_mb"] < 100
     assert (folder / "run" / "staging" / "executed.ipynb").exists()
 
 
@@ -240,7 +240,7 @@ def test_a_notebook_that_ends_badly_is_told_by_kind_cell_and_reason(
 
 def test_memory_that_is_shared_with_the_fork_server_or_by_a_runs_own_processes_counts_once(run: Run) -> None:
     cell = (
-        "import os, signal\nkept = bytearray(b'x' * 200_000_000)\n"
+        "import os, signal\nkept = b'x' * 200_000_000\n"
         "children = [os.fork() or signal.pause() for _ in range(4)]\nimport time\ntime.sleep(1)\n"
         "for each in children:\n    os.kill(each, signal.SIGKILL)"
     )

@@ -139,13 +139,12 @@ def _exactly(found: Iterable[Process]) -> int:
 
     This process has the same memory in common with whoever imported it as each of them has, or more: that part does not count.
     """
-    own = _proportional(os.getpid())
-    common = own.get("Pss_Anon", 0) - own.get("Private_Dirty", 0)
-    return sum(max(each.get("Pss_Anon", 0) + each.get("Pss_Shmem", 0) - common, 0) for each in map(_of, found))
-
-
-def _of(process: Process) -> dict[str, int]:
-    return _proportional(process.pid)
+    mine = _proportional(os.getpid())
+    common = mine.get("Pss_Anon", 0) - mine.get("Private_Dirty", 0)
+    total = 0
+    for each in (_proportional(process.pid) for process in found):
+        total += max(each.get("Pss_Anon", 0) + each.get("Pss_Shmem", 0) - common, each.get("Private_Dirty", 0))
+    return total
 
 
 def _proportional(pid: int) -> dict[str, int]:
