@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from workbench import claims, execution, exports, kernels, notebooks, queries, runs, sandbox, session
+from workbench import claims, execution, exports, kernels, logs, notebooks, queries, runs, sandbox, session
 from workbench.catalog import Catalog, tenants
 from workbench.claims import Ending, Lost, Progress
 from workbench.errors import (
@@ -40,7 +40,7 @@ from workbench.kernels import Kernels
 from workbench.lake import Lake, open_lake
 from workbench.notebooks import Report
 from workbench.processes import Processes
-from workbench.runs import Run
+from workbench.runs import Request, Run
 from workbench.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class _Work:
 
     @property
     def published(self) -> Path:
-        return _published(self.settings, self.run)
+        return published_folder(self.settings, self.run)
 
     @property
     def staging(self) -> Path:
@@ -105,18 +105,23 @@ def run(
 
     Raises InvalidParameter before anything is recorded, and else what `perform` raises.
     """
+    request = asked(lake.tenant.id, report, parameters=parameters, formats=formats, by=by)
+    with catalog.tenant(lake.tenant.id) as connection:
+        run_id = runs.begin(connection, request, name(runs.COMMAND))
+    return perform(catalog, settings, runs.get(catalog, lake.tenant.id, run_id), warm=kernels.found(settings))
+
+
+def asked(tenant_id: str, report: Report, *, parameters: Mapping[str, str], formats: Sequence[str], by: str) -> Request:
+    """A person's request; `parameters` are texts. Raises InvalidParameter."""
     exports.check_formats(formats)
-    request = runs.Request(
-        tenant_id=lake.tenant.id,
+    return Request(
+        tenant_id=tenant_id,
         report=report.name,
         parameters=report.values(parameters),
         formats=formats,
         notebook_hash=report.content_hash(),
         by=by,
     )
-    with catalog.tenant(lake.tenant.id) as connection:
-        run_id = runs.begin(connection, request, name(runs.COMMAND))
-    return perform(catalog, settings, runs.get(catalog, lake.tenant.id, run_id), warm=kernels.found(settings))
 
 
 def name(kind: str) -> str:
@@ -136,9 +141,14 @@ def perform(
     as cancelled and goes on upwards. Where `leave` is set while it runs, it is handed back, and Lost is raised, as for a run that
     was given to another worker meanwhile.
     """
+    with logs.about(run_id=run.id, tenant_id=run.tenant_id, schedule=run.schedule):
+        return _recorded(catalog, settings, run, warm, leave or threading.Event())
+
+
+def _recorded(catalog: Catalog, settings: Settings, run: Run, warm: Kernels | None, leave: threading.Event) -> Published:
     telling = _Telling(catalog, run)
     try:
-        return _performed(catalog, settings, run, telling, warm, leave or threading.Event())
+        return _performed(catalog, settings, run, telling, warm, leave)
     except Lost:
         _log.warning("run %s of %s for %s is not ours any more", run.id, run.report, run.tenant_id)
         raise
@@ -255,7 +265,7 @@ def _record_failure(catalog: Catalog, settings: Settings, run: Run, failure: Run
             return
         claims.end(catalog, run, ending, telling.rest())
         # Of an attempt that had published, but died before the ledger knew.
-        shutil.rmtree(_published(settings, run), ignore_errors=True)
+        shutil.rmtree(published_folder(settings, run), ignore_errors=True)
         _log.info("run %s for %s: %s: %s", run.id, run.tenant_id, failure.status, failure)
 
 
@@ -333,8 +343,14 @@ def packages() -> dict[str, str]:
     return {"python": platform.python_version()} | {each: importlib.metadata.version(each) for each in _RECORDED}
 
 
-def _published(settings: Settings, run: Run) -> Path:
+def published_folder(settings: Settings, run: Run) -> Path:
+    """Where the files of a run that succeeds are."""
     return settings.reports / run.tenant_id / run.report / run.id
+
+
+def kept_notebook(settings: Settings, run: Run) -> Path:
+    """Where the notebook of a run that failed is, as far as it came."""
+    return settings.var / "failed" / run.tenant_id / run.id / execution.NOTEBOOK
 
 
 def _publish(work: _Work) -> None:
@@ -400,7 +416,7 @@ def _failure(work: _Work, outcome: Mapping[str, Any]) -> RunFailed:
     cell, line = outcome.get("cell"), outcome.get("line")
     place = f" in cell {cell}" if cell else ""
     place += f", line {line}" if cell and line else ""
-    kept = _kept_notebook(work).relative_to(work.settings.home)
+    kept = kept_notebook(work.settings, work.run).relative_to(work.settings.home)
     where = f"\nThe notebook as far as it came: {kept}" if (work.work / execution.NOTEBOOK).exists() else ""
     message = f"Report {work.report.name} failed{place}: {outcome['error']} (run {work.run.id}){where}"
     kind: type[RunFailed] = KernelDied if outcome.get("kind") == "died" else RunFailed
@@ -417,12 +433,8 @@ def _not_writable(work: _Work, reason: str) -> RunFailed:
     )
 
 
-def _kept_notebook(work: _Work) -> Path:
-    return work.settings.var / "failed" / work.run.tenant_id / work.run.id / execution.NOTEBOOK
-
-
 def _keep_notebook(work: _Work) -> None:
-    kept = _kept_notebook(work)
+    kept = kept_notebook(work.settings, work.run)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         # Of an attempt before this one.

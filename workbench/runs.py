@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,6 +80,7 @@ class Run:
     priority: int
     schedule: str | None
     logical_time: dt.datetime | None
+    keep: Mapping[str, Any]
     due_at: dt.datetime
     timeout_seconds: float | None
     retries: int
@@ -185,6 +187,58 @@ def get(catalog: Catalog, tenant_id: str | None, run_id: str) -> Run:
     """
     with _rows(catalog, tenant_id) as connection:
         return _find(connection, run_id)
+
+
+def identify(catalog: Catalog, tenant_id: str | None, start: str) -> str:
+    """The id of the one run whose id begins with `start`, in either case, with or without hyphens.
+
+    Raises NotFound where there is none, and BadInput with the candidates where there are several.
+    """
+    digits = start.replace("-", "").lower()
+    if not _DIGITS.fullmatch(digits):
+        raise NotFound(f"There is no run {start!r}; an id looks like {new_id()}, and the beginning of one will do.")
+    least, most = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+    query = select(report_executions.c.id).where(report_executions.c.id.between(least, most)).order_by(report_executions.c.id)
+    with _rows(catalog, tenant_id) as connection:
+        found = connection.execute(query.limit(_CANDIDATES + 1)).scalars().all()
+    if not found:
+        raise NotFound(f"There is no run whose id begins with {start}.")
+    if len(found) > 1:
+        raise BadInput(_ambiguous(start, [str(each) for each in found]))
+    return str(found[0])
+
+
+_DIGITS = re.compile("[0-9a-f]{1,32}")
+_CANDIDATES = 8
+#: The instant (milliseconds) that an id begins with: only a run made in the same one can share so much.
+_SHORTEST = 13
+
+
+def _ambiguous(start: str, candidates: Sequence[str]) -> str:
+    more = "\n  …" if len(candidates) > _CANDIDATES else ""
+    listed = "".join(f"\n  {each}" for each in candidates[:_CANDIDATES])
+    return f"Several runs have an id that begins with {start}; give more of it:{listed}{more}"
+
+
+def beginnings(catalog: Catalog, run_ids: Sequence[str]) -> dict[str, str]:
+    """For each of these ids so much of its beginning that no other run of the ledger has the same; all equally long."""
+    with catalog.everything() as connection:
+        neighbours = connection.execute(_NEIGHBOURS, {"ids": list(run_ids)}).all()
+    distinct = [_distinct(str(run), str(other)) for run, *others in neighbours for other in others if other]
+    length = max([_SHORTEST, *distinct])
+    # Not up to a hyphen, which says nothing.
+    return {run_id: run_id[: length + (run_id[length - 1] == "-")] for run_id in run_ids}
+
+
+def _distinct(one: str, other: str) -> int:
+    """How many of their first characters tell the two apart."""
+    return next(place for place, (mine, its) in enumerate(zip(one, other, strict=True), start=1) if mine != its)
+
+
+_NEIGHBOURS = text(
+    "select asked.id, (select id from report_executions where id < asked.id order by id desc limit 1), "
+    "(select id from report_executions where id > asked.id order by id limit 1) from unnest(cast(:ids as uuid[])) asked (id)"
+)
 
 
 def listed(

@@ -38,6 +38,11 @@ def lines(names: Sequence[str], rows: Sequence[Sequence[Any]], *, width: int, pr
     return _table(heads, texts, widths, [_numeric(column) for column in zip(*rows, strict=True)])
 
 
+def block(names: Sequence[str], values: Sequence[Any], *, width: int) -> Iterator[str]:
+    """One row as a line for each of its values, broken between words where it is longer than `width`."""
+    return _blocks([visible(name) for name in names], [[shown(value) for value in values]], width)
+
+
 def shown(value: Any) -> str:
     """The value as a person sees it. Lines stay lines; whatever else a terminal would obey is written as its escape."""
     return "\n".join(map(visible, text(value).split("\n"))) if value is not None else NOTHING

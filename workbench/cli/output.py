@@ -33,6 +33,21 @@ def table(names: Sequence[str], found: Sequence[Sequence[Any]], *, prose: bool =
     write(f"{line}\n" for line in layout.lines(names, found, width=_width(), prose=prose))
 
 
+def fields(found: Mapping[str, Any]) -> None:
+    """Prints the fields of one thing for a person, one below the other."""
+    from workbench.cli import layout
+
+    write(f"{line}\n" for line in layout.block(list(found), list(found.values()), width=_width()))
+
+
+def json_object(found: Mapping[str, Any]) -> None:
+    """Prints one JSON object, one field a line."""
+    from workbench.cli import layout
+
+    lines = ",\n".join(f"  {layout.as_json(name)}: {layout.as_json(value)}" for name, value in found.items())
+    write([f"{{\n{lines}\n}}\n"])
+
+
 def json_rows(found: Iterable[Mapping[str, Any]]) -> None:
     """Prints a JSON array, one object a line."""
     from workbench.cli import layout

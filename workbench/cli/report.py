@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import getpass
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from workbench.cli.output import as_json, nearby, rows, wrapped
+
+if TYPE_CHECKING:
+    from workbench.cli.context import Workbench
+    from workbench.runs import Request
 
 
 @click.group()
@@ -50,26 +55,44 @@ def show(name: str, as_json: bool) -> None:
 @click.option("--tenant", "tenant_id", metavar="ID", required=True, help="Whose report.")
 @click.option("-p", "--parameter", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated.")
 @click.option("--format", "formats", default="html", show_default=True, help="Comma-separated: html,pdf,xlsx,csv,json,parquet.")
+@click.option("--queue", is_flag=True, help="Leave it to a worker, before all that schedules asked for, and do not wait.")
 @as_json
-def run(name: str, tenant_id: str, given: tuple[str, ...], formats: str, as_json: bool) -> None:
+def run(name: str, tenant_id: str, given: tuple[str, ...], formats: str, queue: bool, as_json: bool) -> None:
     """Run the report NAME for one tenant and say where its files are."""
     from workbench import notebooks, runner
     from workbench.cli.context import opened
 
     texts = _parameters(given)
     chosen = _formats(formats)
+    asked_by = f"cli:{getpass.getuser()}"
     with opened() as workbench:
         report = notebooks.report(workbench.settings.home, name)
-        lake = workbench.lake(workbench.tenant(tenant_id))
-        published = runner.run(
-            workbench.catalog, workbench.settings, lake, report, parameters=texts, formats=chosen, by=f"cli:{getpass.getuser()}"
-        )
+        tenant = workbench.tenant(tenant_id)
+        if queue:
+            request = runner.asked(tenant.id, report, parameters=texts, formats=chosen, by=asked_by)
+            _queue(workbench, request, as_json=as_json)
+            return
+        lake = workbench.lake(tenant)
+        published = runner.run(workbench.catalog, workbench.settings, lake, report, parameters=texts, formats=chosen, by=asked_by)
     if as_json:
         click.echo(json.dumps({"run": published.run_id, "files": [str(file) for file in published.files]}, indent=2))
         return
     click.echo(f"Run {published.run_id} succeeded:")
     for file in published.files:
         click.echo(f"  {nearby(file)}")
+
+
+def _queue(workbench: Workbench, request: Request, *, as_json: bool) -> None:
+    from workbench import runs
+    from workbench.cli.following import say_queued
+
+    with workbench.catalog.tenant(request.tenant_id) as connection:
+        run_id = runs.enqueue(connection, request)
+    assert run_id is not None, "what no schedule asks for is always enqueued"
+    if as_json:
+        click.echo(json.dumps({"run": run_id}, indent=2))
+        return
+    say_queued(workbench, run_id)
 
 
 def _parameters(given: tuple[str, ...]) -> dict[str, str]:
