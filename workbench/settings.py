@@ -67,6 +67,16 @@ SETTINGS = (
         help="Megabytes of memory that a run's processes may have together; they are killed when they take more.",
     ),
     Setting(
+        variable="WORKBENCH_METRICS_PORT",
+        default="9464",
+        help="Port of the scheduler's metrics; a worker takes the next one that is free. 0 switches them off.",
+    ),
+    Setting(
+        variable="WORKBENCH_METRICS_HOST",
+        default="127.0.0.1",
+        help="Address on which metrics are served, without any sign-in.",
+    ),
+    Setting(
         variable="WORKBENCH_LOG_LEVEL",
         default="WARNING",
         help="Least severe message written to the error stream: DEBUG, INFO, WARNING or ERROR.",
@@ -87,6 +97,8 @@ class Settings:
     all_runs: int
     worker_grace_seconds: float
     worker_silence_seconds: float
+    metrics_port: int
+    metrics_host: str
     log_level: str
 
     @property
@@ -114,6 +126,8 @@ def load(environ: Mapping[str, str] = os.environ, *, start: Path | None = None) 
         all_runs=_count(environ, "WORKBENCH_ALL_RUNS", 1000),
         worker_grace_seconds=_seconds(environ, "WORKBENCH_WORKER_GRACE", 60),
         worker_silence_seconds=_seconds(environ, "WORKBENCH_WORKER_SILENCE", 30),
+        metrics_port=_port(environ, "WORKBENCH_METRICS_PORT", 9464),
+        metrics_host=environ.get("WORKBENCH_METRICS_HOST") or "127.0.0.1",
         log_level=_log_level(environ.get("WORKBENCH_LOG_LEVEL") or "WARNING"),
     )
 
@@ -168,6 +182,13 @@ def _count(environ: Mapping[str, str], variable: str, default: int, *, least: in
     text = environ.get(variable) or str(default)
     if not text.isdecimal() or not least <= int(text) <= 10_000_000:
         raise BadInput(f"{variable} is {text!r}; it must be a whole number from {least} on.")
+    return int(text)
+
+
+def _port(environ: Mapping[str, str], variable: str, default: int) -> int:
+    text = environ.get(variable) or str(default)
+    if not text.isdecimal() or not (int(text) == 0 or 1024 <= int(text) <= 65500):
+        raise BadInput(f"{variable} is {text!r}; it must be a port from 1024 to 65500, or 0 for none.")
     return int(text)
 
 

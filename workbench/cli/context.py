@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import logging.handlers
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
+from workbench import logs
 from workbench import settings as settings_table
 from workbench.catalog import Catalog, system_user, tenants
 from workbench.catalog.tenants import Tenant
@@ -69,7 +68,8 @@ def opened() -> Iterator[Workbench]:
     """
     settings = settings_table.load()
     try:
-        _log_to_file(settings)
+        system_user.make_private(settings.var)
+        logs.to_file(settings.var / "workbench.log")
         catalog = Catalog(settings)
     except OSError as error:
         raise BrokenInstallation(
@@ -86,14 +86,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror} ({error.filename})"
     return str(error).strip().rstrip(".")
-
-
-def _log_to_file(settings: Settings) -> None:
-    """Every failure with its run's id goes to var/workbench.log, also what a person is told in fewer words."""
-    system_user.make_private(settings.var)
-    file = logging.handlers.RotatingFileHandler(settings.var / "workbench.log", maxBytes=10_000_000, backupCount=5)
-    file.setLevel(logging.INFO)
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"))
-    logger = logging.getLogger("workbench")
-    logger.setLevel(min(logging.INFO, logging.getLogger().getEffectiveLevel()))
-    logger.addHandler(file)

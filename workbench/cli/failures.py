@@ -9,7 +9,6 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,18 +18,6 @@ _log = logging.getLogger(__name__)
 
 INTERRUPTED = 130
 BROKEN = BrokenInstallation.exit_status
-
-
-class LogRecord(logging.LogRecord):
-    """A record of the log that holds no password, neither in its message nor in its traceback."""
-
-    def __init__(self, *values: Any, **named: Any) -> None:
-        super().__init__(*values, **named)
-        if self.exc_info:
-            self.exc_text = without_passwords("".join(traceback.format_exception(*self.exc_info)).rstrip())
-
-    def getMessage(self) -> str:  # noqa: N802  logging's own name
-        return without_passwords(super().getMessage())
 
 
 def end(error: BaseException, *, interrupted: bool) -> int:

@@ -28,7 +28,7 @@ from workbench.kernels.children import Child
 from workbench.kernels.server import ADDRESS, short_path
 from workbench.settings import Settings
 
-__all__ = ["Child", "Kernels", "Source", "found", "serving"]
+__all__ = ["Child", "Kernels", "Source", "found", "server_pid", "serving"]
 
 _log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parent.parent
@@ -157,6 +157,14 @@ def found(settings: Settings) -> Kernels | None:
     """The fork server that a longer process of this workbench has started; None where none has."""
     folder = _folder(settings)
     return Kernels(folder, holds=False) if (folder / ADDRESS).exists() else None
+
+
+def server_pid(settings: Settings) -> int | None:
+    """The process that the fork server is, or was the last time there was one."""
+    try:
+        return int(json.loads((_folder(settings) / ADDRESS).read_text())["pid"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _folder(settings: Settings) -> Path:
