@@ -10,6 +10,8 @@ import asyncio
 import logging
 import signal
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,8 +23,9 @@ from psycopg_pool import PoolTimeout
 from workbench import claims, runner, runs
 from workbench.catalog import Catalog
 from workbench.claims import Limits, Lost
-from workbench.errors import DatabaseUnavailable, WorkbenchError
+from workbench.errors import DatabaseUnavailable, RunFailed, WorkbenchError
 from workbench.kernels import Kernels
+from workbench.monitoring import Monitoring
 from workbench.runs import Run
 from workbench.settings import Settings
 
@@ -33,12 +36,24 @@ _RECONNECT_SECONDS = 0.5
 class Worker:
     """Executes up to `concurrency` runs at a time, on the fork server `warm`, until it is told to stop."""
 
-    def __init__(self, catalog: Catalog, settings: Settings, warm: Kernels, *, concurrency: int) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        settings: Settings,
+        warm: Kernels,
+        *,
+        concurrency: int,
+        monitoring: Monitoring | None = None,
+        ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`ready` is called whenever it begins to take turns: at first, and when the database is back after it was lost."""
         self._catalog = catalog
         self._settings = settings
         self._warm = warm
         self._concurrency = concurrency
         self._limits = Limits(tenant=settings.tenant_runs, total=settings.all_runs)
+        self._monitoring = monitoring or Monitoring(catalog, settings)
+        self._ready = ready
         self._name = runner.name(runs.WORKER)
         self._stopping = threading.Event()
         self._leaving = threading.Event()
@@ -79,6 +94,7 @@ class Worker:
                 await asyncio.to_thread(self._recover)
                 async with self._queue().open_async() as queue:
                     _log.info("%s takes turns", self._name)
+                    self._ready()
                     await queue.run_worker_async(
                         queues=["runs"],
                         concurrency=self._concurrency,
@@ -126,13 +142,28 @@ class Worker:
 
     def _execute(self, run: Run) -> None:
         _log.info("run %s of %s for %s starts, attempt %d", run.id, run.report, run.tenant_id, run.attempt)
+        self._monitoring.began(run)
+        started = time.monotonic()
+        status = self._performed(run)
+        self._monitoring.ended(run, status, time.monotonic() - started)
+
+    def _performed(self, run: Run) -> str:
+        """How it ended. What there is to say about a failure is in the ledger and in the log by then."""
         try:
             runner.perform(self._catalog, self._settings, run, warm=self._warm, leave=self._leaving)
-        except (Lost, WorkbenchError) as error:
-            # It is in the ledger and in the log; but for a database that stays away, and then others will find the run.
+        except Lost:
+            return "handed_back"
+        except RunFailed as error:
             _log.info("run %s: %s", run.id, error)
+            return error.status
+        except WorkbenchError as error:
+            # A database that stays away; others will find the run.
+            _log.info("run %s: %s", run.id, error)
+            return "failed"
         except Exception as error:
             _log.error("run %s of %s for %s met a fault of the workbench: %s", run.id, run.report, run.tenant_id, error)
+            return "failed"
+        return "succeeded"
 
     async def _look_after_others(self) -> None:
         while True:

@@ -12,10 +12,13 @@ import yaml
 ROOT = Path(__file__).parent.parent.parent
 #: Layers from the leaves up; a room may import from its own layer's other rooms only where no cycle comes of it, and from below.
 LAYERS = (
-    ("settings", "errors", "access", "events", "documents", "queries", "sandbox"),
-    ("catalog", "lake", "selects", "runs", "claims", "notebooks", "tables", "figures", "kernels"),
+    ("settings", "errors", "logs", "access", "events", "documents", "queries", "sandbox"),
+    ("catalog", "lake", "selects", "runs", "claims", "backlog", "notebooks", "tables", "figures", "kernels"),
     ("session", "metrics", "findings", "trends", "charts"),
-    ("execution", "processes", "exports", "schedules", "importers", "capture", "rollup", "runner", "worker", "removal", "demo"),
+    (
+        *("execution", "processes", "exports", "schedules", "importers", "capture", "rollup"),
+        *("runner", "worker", "supervision", "monitoring", "maintenance", "removal", "retention", "demo"),
+    ),
     ("cli", "__main__"),
 )
 

@@ -8,7 +8,7 @@ import os
 
 import click
 
-from workbench.cli import failures
+from workbench import logs
 
 #: Command, the module of `workbench.cli` that has it as `command`, and its help in the list.
 _COMMANDS = {
@@ -18,11 +18,13 @@ _COMMANDS = {
     "import": ("import_", "Turn the rows of a file or query into events."),
     "report": ("report", "List, explain and run reports."),
     "rollup": ("rollup", "Turn new events into metric tables."),
+    "runs": ("runs", "List, explain, follow, cancel and retry runs; find those that are missing."),
     "scheduler": ("scheduler", "Run reports when their schedules say, until it is stopped."),
     "schedules": ("schedules", "Check, list, pause and run schedules."),
     "sql": ("sql", "Ask one tenant's lake a question."),
-    "worker": ("worker", "Execute what is queued, until it is stopped."),
     "tenant": ("tenant", "Add, list, tag and remove tenants."),
+    "up": ("up", "Run everything in this terminal: database, scheduler, worker."),
+    "worker": ("worker", "Execute what is queued, until it is stopped."),
 }
 
 
@@ -63,7 +65,7 @@ def _prepare() -> None:
     level = os.environ.get("WORKBENCH_LOG_LEVEL", "WARNING").upper()
     console = logging.StreamHandler()
     console.setLevel(level if level in logging.getLevelNamesMapping() else "WARNING")
-    logging.setLogRecordFactory(failures.LogRecord)
+    logging.setLogRecordFactory(logs.Record)
     logging.basicConfig(format="%(levelname)s: %(message)s", handlers=[console], level=console.level)
     # A log on a full disk is no reason to fill the error stream with logging's own failures.
     logging.raiseExceptions = False

@@ -4,6 +4,8 @@ import os
 
 import click
 
+from workbench.cli.parts import ends_with_input, metrics_at
+
 
 @click.command()
 @click.option(
@@ -13,15 +15,33 @@ import click
     show_default="as many as there are processors",
     help="How many runs to execute at a time.",
 )
-def command(concurrency: int) -> None:
+@ends_with_input
+def command(concurrency: int, end_with_input: bool) -> None:
     """Execute what is queued, until it is stopped.
 
     Any number of workers may run, on any number of machines. One that is asked to stop (Ctrl-C, SIGTERM) finishes its runs first;
     asked again, or after WORKBENCH_WORKER_GRACE, it hands them back to the queue.
     """
-    from workbench import kernels
+    from workbench import kernels, logs, monitoring, supervision
     from workbench.cli.context import opened
     from workbench.worker import Worker
 
+    if end_with_input:
+        supervision.stop_with_input()
     with opened() as workbench, kernels.serving(workbench.settings) as warm:
-        Worker(workbench.catalog, workbench.settings, warm, concurrency=concurrency).run()
+        logs.to_terminal()
+        watched = monitoring.Monitoring(workbench.catalog, workbench.settings)
+        address = watched.serve(monitoring.OF_WORKERS)
+        Worker(
+            workbench.catalog,
+            workbench.settings,
+            warm,
+            concurrency=concurrency,
+            monitoring=watched,
+            ready=lambda: click.echo(_ready(concurrency, address)),
+        ).run()
+
+
+def _ready(concurrency: int, metrics: str | None) -> str:
+    at_a_time = "one run" if concurrency == 1 else f"{concurrency} runs"
+    return f"executes what is queued, {at_a_time} at a time; {metrics_at(metrics)}"

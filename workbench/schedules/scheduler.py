@@ -20,6 +20,7 @@ from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from workbench import logs
 from workbench.catalog import Catalog, tenants
 from workbench.errors import DatabaseUnavailable, InvalidSchedules
 from workbench.schedules import file, orders, state, ticks
@@ -31,15 +32,24 @@ _log = logging.getLogger(__name__)
 _FILE_SECONDS, _SWEEP_SECONDS, _RETRY_SECONDS = 1.0, 60.0, 3.0
 
 
-def serve(catalog: Catalog, settings: Settings, stop: threading.Event, *, clock: Callable[[], dt.datetime] | None = None) -> None:
+def serve(
+    catalog: Catalog,
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    clock: Callable[[], dt.datetime] | None = None,
+    ready: Callable[[int], None] = lambda _: None,
+) -> None:
     """Runs until `stop` is set, which it notices within a second, or until it is interrupted.
+
+    `ready` is told how many schedules there are, once the file is read and ticks are handled from then on.
 
     A change of the file is taken up within two seconds; a broken one is told in the log, and the last good one stays. A database
     that is lost is waited for. Raises InvalidSchedules where the file is broken from the start.
     """
     scheduler = _Scheduler(catalog, settings, stop, clock or _now)
     try:
-        scheduler.start()
+        ready(scheduler.start())
         while not stop.is_set():
             scheduler.turn()
     finally:
@@ -64,10 +74,12 @@ class _Scheduler:
         self._waiting = False
         self._refused: str | None = None
 
-    def start(self) -> None:
+    def start(self) -> int:
+        """Returns how many schedules there are."""
         self._schedules = file.read(self._settings.home, self._tenant_ids())
         self._ticking.start()
         _log.info("scheduler started; schedules: %d", len(self._schedules))
+        return len(self._schedules)
 
     def end(self) -> None:
         if self._ticking.running:
@@ -103,7 +115,8 @@ class _Scheduler:
     def _enqueue(self, schedule: Schedule) -> None:
         """What is wrong with one schedule holds up no other."""
         try:
-            orders.enqueue_due(self._catalog, self._settings, schedule, self._clock())
+            with logs.about(schedule=schedule.name):
+                orders.enqueue_due(self._catalog, self._settings, schedule, self._clock())
         except DatabaseUnavailable:
             raise
         except Exception as error:
