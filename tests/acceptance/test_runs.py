@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import signal
@@ -165,3 +166,27 @@ def test_the_backlog_counts_what_waits_by_class_and_how_long(workbench: Workbenc
         "backfill": 2,
     }
     assert all(after.oldest_seconds[name] > 0 for name in after.oldest_seconds)
+
+
+def test_a_tick_that_was_skipped_is_listed_as_missing_with_the_reason(
+    run_cli: Cli, workbench: Workbench, new_lake: Callable[..., Any]
+) -> None:
+    tenant = new_lake(timezone="Asia/Tokyo").tenant.id
+    tick = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0) - dt.timedelta(hours=2)
+    request = runs.Request(
+        tenant_id=tenant,
+        report="daily_summary",
+        parameters={},
+        formats=[],
+        notebook_hash="0",
+        by="schedule:morning",
+        schedule="morning",
+        logical_time=tick,
+    )
+    with workbench.catalog.tenant(tenant) as connection:
+        runs.skip(connection, request, "no scheduler was there in time")
+    shown = _answer(run_cli("runs", "missing"))
+    assert f"{tick + dt.timedelta(hours=9):%Y-%m-%d %H:%M} JST" in shown
+    assert "no scheduler was there in time" in " ".join(shown.split())
+    (gap,) = [each for each in json.loads(_answer(run_cli("runs", "missing", "--json"))) if each["tenant_id"] == tenant]
+    assert (gap["schedule"], gap["kind"]) == ("morning", "skipped")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, update
 
-from workbench import retention, runs
+from workbench import maintenance, retention, runs
 from workbench.catalog.tables import report_executions, tenants
 from workbench.cli.context import Workbench
 
@@ -162,3 +163,14 @@ def test_reports_of_another_ledger_on_the_same_folder_are_left_alone(workbench: 
         connection.execute(update(tenants).where(tenants.c.id == tenant).values(created_at=later))
     _pruned(workbench, tenant)
     assert folder.exists()
+
+
+def test_the_maintenance_of_a_scheduler_does_it(workbench: Workbench, tenant: str) -> None:
+    old, new = (_row(tenant, "a", "succeeded", age) for age in (500, 1))
+    _with_history(workbench, tenant, [old, new])
+    with maintenance.daily(workbench.catalog, workbench.settings, first=0):
+        deadline = time.monotonic() + 30
+        while len(runs.listed(workbench.catalog, tenant)) == 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert [run.id for run in runs.listed(workbench.catalog, tenant)] == [str(new["id"])]
