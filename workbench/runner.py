@@ -171,11 +171,13 @@ def _performed(
         )
         try:
             _prepare(work)
-            outcome = _outcome(work, telling, warm, leave)
-            if "error" in outcome:
-                raise _failure(work, outcome)
-            ending = _success(work, outcome)
-            _patiently(lambda: claims.end(catalog, run, ending, telling.rest(), lambda: _publish(work)))
+            with tempfile.TemporaryFile() as complaints, Processes.start(_order(work), error=complaints, kernels=warm) as started:
+                outcome = _outcome(work, started, telling, leave)
+                _log_complaints(work, complaints)
+                if "error" in outcome:
+                    raise _failure(work, outcome)
+                ending = _success(work, outcome)
+                _patiently(lambda: claims.end(catalog, run, ending, telling.rest(), lambda: _publish(work)))
         except OSError as error:
             raise _not_writable(work, error.strerror or str(error)) from error
         except RunFailed:
@@ -296,34 +298,26 @@ def _prepare(work: _Work) -> None:
     work.staging.mkdir(parents=True)
 
 
-def _outcome(work: _Work, telling: _Telling, warm: Kernels | None, leave: threading.Event) -> Mapping[str, Any]:
+def _outcome(work: _Work, started: Processes, telling: _Telling, leave: threading.Event) -> Mapping[str, Any]:
     run = work.run
     timeout = run.timeout_seconds or work.settings.run_timeout_seconds
     deadline = time.monotonic() + timeout
-    with (
-        tempfile.TemporaryFile() as complaints,
-        Processes.start(_order(work), error=complaints, kernels=warm) as started,
-    ):
-        while True:
-            try:
-                message = started.receive(_BEAT_SECONDS)
-            except EOFError:
-                _log_complaints(work, complaints)
-                return {"error": "its processes were killed from outside", "kind": "died"}
-            if message and "outcome" in message:
-                _log_complaints(work, complaints)
-                outcome: Mapping[str, Any] = message["outcome"]
-                return outcome
-            telling.hear(message or {})
-            telling.tell()
-            if leave.is_set():
-                started.end()
-                claims.hand_back(telling.catalog, run)
-                raise Lost
-            if time.monotonic() > deadline:
-                raise RunTimedOut(
-                    f"Report {run.report} ran longer than {timeout:g} s and was ended (run {run.id}).", run_id=run.id
-                )
+    while True:
+        try:
+            message = started.receive(_BEAT_SECONDS) or {}
+        except EOFError:
+            return {"error": "its processes were killed from outside", "kind": "died"}
+        if "outcome" in message:
+            outcome: Mapping[str, Any] = message["outcome"]
+            return outcome
+        telling.hear(message)
+        telling.tell()
+        if leave.is_set():
+            started.end()
+            claims.hand_back(telling.catalog, run)
+            raise Lost
+        if time.monotonic() > deadline:
+            raise RunTimedOut(f"Report {run.report} ran longer than {timeout:g} s and was ended (run {run.id}).", run_id=run.id)
 
 
 def _success(work: _Work, outcome: Mapping[str, Any]) -> Ending:

@@ -47,18 +47,22 @@ class Manager(AsyncKernelManager):
             language="python",
         )
         self.provisioner = self.forked = ForkedProvisioner(kernel_id="run", kernel_spec=self._kernel_spec, parent=self)
-        self.forked.source = source
+        self.forked.source = self.source = source
 
-    async def launch(self) -> None:
+    def launch(self) -> None:
+        """Starts the kernel, and does not wait for it."""
+        run_sync(self._launch)()
+
+    async def _launch(self) -> None:
         command, options = await self._async_pre_start_kernel()
         await self._async_launch_kernel(command, **options)
 
 
 class Client(PapermillNotebookClient):  # type: ignore[misc]
-    def __init__(self, manager: Any, *, say: Say, source: Beforehand | None, **options: Any) -> None:
-        super().__init__(manager, **options)
+    def __init__(self, notebook: Any, *, say: Say, manager: Manager, **options: Any) -> None:
+        super().__init__(notebook, km=manager, **options)
         self._say = say
-        self._source = source
+        self._source = manager.source
         self._cell: int | None = None
         own = [index for index, cell in enumerate(self.nb.cells) if not ADDED & set(cell.metadata.get("tags", []))]
         self._numbers = {index: number for number, index in enumerate(own, start=1)}
@@ -71,8 +75,6 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         yield
 
     async def _start(self) -> None:
-        self.km = Manager(self._source)
-        await self.km.launch()
         self.kc = self.km.client()
         if self._source is not None:
             self._source.wait_until_ready(_START_SECONDS)
@@ -132,11 +134,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
 
 class Engine(NBClientEngine):  # type: ignore[misc]
     @classmethod
-    def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, *, say: Say, source: Beforehand | None, kept: str, **_: Any
-    ) -> Any:
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, say: Say, manager: Manager, kept: str, **_: Any) -> Any:
         """Raises DeadKernelError with what is known of its end; the notebook as far as it came is in the file `kept` then."""
-        client = Client(nb_man, say=say, source=source, kernel_name=kernel_name)
+        client = Client(nb_man, say=say, manager=manager, kernel_name=kernel_name)
         try:
             return client.execute()
         except DeadKernelError:

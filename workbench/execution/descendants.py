@@ -36,27 +36,37 @@ class Watch:
     """Looks, at most every `INTERVAL` seconds, whether this process's descendants keep to their limits."""
 
     INTERVAL = 0.1
+    #: Walking through all the memory of a run takes 15 ms.
+    _EXACTLY_INTERVAL = 0.5
 
     def __init__(self, *, memory_mb: int | None, processes: int | None) -> None:
         self._memory_mb = memory_mb
         self._processes = processes
         # All that was imported before the run began, and is shared with whoever imported it.
         self._inherited = _unshared_with_files(os.getpid())
-        self._next = 0.0
+        self._next = self._exactly_next = 0.0
+        #: What the processes have changed of what they inherited, as far as it is known: it is nowhere counted but page by page.
+        self._changed_mb = 0.0
         self.peak_mb = 0.0
 
-    def look(self, *, exactly: bool = False) -> Exceeded | None:
-        """What is exceeded, if anything is. Where it need not be exact, the pages that a process has changed of what it inherited
-        do not count until half the memory is taken: they are known by walking through all its memory only."""
-        if sys.platform != "linux" or (time.monotonic() < self._next and not exactly):
+    def look(self, *, closely: bool = False) -> Exceeded | None:
+        """What is exceeded, if anything is.
+
+        With `closely`, it looks now, and page by page where that was not done lately; so it does when half the memory is taken.
+        """
+        now = time.monotonic()
+        if sys.platform != "linux" or (now < self._next and not closely):
             return None
-        self._next = time.monotonic() + self.INTERVAL
+        self._next = now + self.INTERVAL
         found = below(os.getpid())
         if self._processes is not None and len(found) > self._processes:
             return Exceeded(kind="processes", message=f"it started more than the {self._processes} processes that a run may have")
-        used = sum(max(_unshared_with_files(each.pid) - self._inherited, 0) for each in found) / _MEBIBYTE
-        if exactly or (self._memory_mb is not None and used > self._memory_mb / 2):
-            used = _exactly(found) / _MEBIBYTE
+        grown = sum(max(_unshared_with_files(each.pid) - self._inherited, 0) for each in found) / _MEBIBYTE
+        near = self._memory_mb is not None and grown > self._memory_mb / 2
+        if near or (closely and now >= self._exactly_next):
+            self._exactly_next = now + self._EXACTLY_INTERVAL
+            self._changed_mb = _exactly(found) / _MEBIBYTE - grown
+        used = grown + self._changed_mb
         self.peak_mb = max(self.peak_mb, used)
         if self._memory_mb is not None and used > self._memory_mb:
             return Exceeded(kind="memory", message=f"it took more than the {self._memory_mb:,} MB of memory that a run may have")

@@ -24,6 +24,10 @@ def execute(order: Order, say: Say) -> Outcome:
     preload.live_in(order["environment"])
     os.chdir(work)
     sandbox.restrict(read=order["readable"], write=[order["private"]])
+    # Now: where there are other threads, a copy of this process would have their locks without them. It starts while the notebook
+    # is being read.
+    manager = client.Manager(Beforehand() if preload.forkable() else None)
+    manager.launch()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of libraries; the notebook's own are in its outputs
@@ -36,9 +40,8 @@ def execute(order: Order, say: Say) -> Outcome:
                 progress_bar=False,
                 request_save_on_cell_execute=False,
                 say=say,
+                manager=manager,
                 kept=str(work / NOTEBOOK),
-                # Now: where there are other threads, a copy of this process would have their locks without them.
-                source=Beforehand() if preload.forkable() else None,
             )
     except PapermillExecutionError as error:
         return {

@@ -42,13 +42,14 @@ def main() -> int:
     os.chdir(order["staging"])
     run = _Run(order)
     try:
-        outcome = run.phase(notebook.execute)
-        if "error" not in outcome:
-            outcome = run.phase(taking.export)
+        if "error" in (outcome := run.phase(notebook.execute)):
+            run.tell(outcome)
+        else:
+            # Told before its process has ended, which may take longer than what it did, and which nobody needs to wait for.
+            run.phase(taking.export, tell=True)
     except _NoLongerWanted:
         shutil.rmtree(order["private"], ignore_errors=True)
         return 1
-    _print({"outcome": {**outcome, "peak_memory_mb": round(run.watch.peak_mb, 1)}})
     return 0
 
 
@@ -61,10 +62,14 @@ class _Run:
         self._order = order
         self._cell: int | None = None
         self._outcome: Outcome | None = None
+        self._exceeded: Exceeded | None = None
         self.watch = Watch(memory_mb=order.get("memory_limit_mb"), processes=order.get("process_limit"))
 
-    def phase(self, work: Callable[[Order, Say], Outcome]) -> Outcome:
-        """The outcome of `work` in a process of its own, all of whose descendants have ended by then."""
+    def phase(self, work: Callable[[Order, Say], Outcome], *, tell: bool = False) -> Outcome:
+        """The outcome of `work` in a process of its own, all of whose descendants have ended by then.
+
+        With `tell`, it is told as soon as it is known.
+        """
         self._outcome = None
         read_end, write_end = os.pipe()
         child = os.fork()
@@ -74,9 +79,20 @@ class _Run:
         os.close(write_end)
         try:
             exceeded = self._listen(read_end)
+            if tell and self._outcome is not None:
+                self.tell(self._outcome)
         finally:
             os.close(read_end)
             status = descendants.end(child, self._order["private"])
+        outcome = self._concluded(exceeded, status)
+        if tell and self._outcome is None:
+            self.tell(outcome)
+        return outcome
+
+    def tell(self, outcome: Outcome) -> None:
+        _print({"outcome": {**outcome, "peak_memory_mb": round(self.watch.peak_mb, 1)}})
+
+    def _concluded(self, exceeded: Exceeded | None, status: int) -> Outcome:
         if exceeded is not None:
             return {"error": exceeded.message, "kind": exceeded.kind, **self._where()}
         if self._outcome is None:
@@ -90,7 +106,7 @@ class _Run:
             ready, _, _ = select.select([read_end, sys.stdin], [], [], Watch.INTERVAL)
             if sys.stdin in ready:
                 raise _NoLongerWanted
-            if (exceeded := self.watch.look()) is not None:
+            if (exceeded := self._exceeded or self.watch.look()) is not None:
                 return exceeded
             if read_end in ready:
                 if not (piece := os.read(read_end, 1 << 16)) or len(heard) > _LONGEST_LINE:
@@ -98,7 +114,6 @@ class _Run:
                 *lines, heard = (heard + piece).split(b"\n")
                 for line in lines:
                     self._hear(line)
-        self.watch.look(exactly=True)
         return None
 
     def _hear(self, line: bytes) -> None:
@@ -117,6 +132,8 @@ class _Run:
         for name, shape in _MESSAGES.items():
             if name in message and all(isinstance(message.get(key), kind) for key, kind in shape.items()):
                 self._cell = message.get("cell", self._cell)
+                if name == "seconds":
+                    self._exceeded = self.watch.look(closely=True)
                 _print({key: message[key] for key in shape})
                 return
 
