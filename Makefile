@@ -10,8 +10,9 @@ export UV_COMPILE_BYTECODE := 1
 demo: .venv/ready
 	$(BIN)/workbench demo
 
+# On two processors; a file's tests stay together.
 test: .venv/ready browser check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready
 	$(BIN)/ruff check .

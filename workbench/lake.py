@@ -205,7 +205,8 @@ def _attach(connection: duckdb.DuckDBPyConnection, dsn: str, reading: Reading, *
     except duckdb.Error as error:
         # DuckDB's own words quote the whole connection string.
         told = without_passwords(str(error).replace(dsn, "…")).strip().split("\n", 1)[0]
-        raise lost(error) or BrokenInstallation(f"The lake of tenant {reading.tenant.id} cannot be opened: {told}") from None
+        away = DatabaseUnavailable if lost(error) else BrokenInstallation
+        raise away(f"The lake of tenant {reading.tenant.id} cannot be opened: {told}") from None
     connection.execute("use lake")
 
 

@@ -101,7 +101,7 @@ def _forgotten(catalog: Catalog, settings: Settings, batch: Sequence[Pruned]) ->
 def _remove(folder: Path) -> None:
     try:
         shutil.rmtree(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
         _log.warning("%s could not be removed: %s", folder, error.strerror or error)

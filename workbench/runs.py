@@ -210,8 +210,8 @@ def identify(catalog: Catalog, tenant_id: str | None, start: str) -> str:
 
 _DIGITS = re.compile("[0-9a-f]{1,32}")
 _CANDIDATES = 8
-#: The instant (milliseconds) that an id begins with: only a run made in the same one can share so much.
-_SHORTEST = 13
+#: A quarter of a second, of the instant that an id begins with: others of the same need more.
+_SHORTEST = 11
 
 
 def _ambiguous(start: str, candidates: Sequence[str]) -> str:

@@ -91,7 +91,8 @@ class Supervisor:
     async def _live(self, running: _Running) -> int:
         """One life of a part: returns how it ended."""
         process = running.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "workbench", *running.part.arguments),
+            # Not what lies in the working folder by that name.
+            *(sys.executable, "-P", "-m", "workbench", *running.part.arguments),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -86,7 +86,9 @@ class _Place:
         return -1
 
     def ticks(self, instant: dt.datetime) -> list[Run]:
-        return [run for run in runs.listed(self.catalog, report="reads", limit=100) if run.logical_time == instant]
+        with contextlib.suppress(DatabaseUnavailable):
+            return [run for run in runs.listed(self.catalog, report="reads", limit=100) if run.logical_time == instant]
+        return []
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("WORKBENCH_")}

@@ -6,11 +6,11 @@ import datetime as dt
 
 
 def when(instant: dt.datetime, now: dt.datetime) -> str:
-    """As short as tells it from the others: the time of today, the day and time of half a year, else the date; UTC."""
+    """As short as tells it from the others: the time of today, weekday and time of the last days, else the date; UTC."""
     at = instant.astimezone(dt.UTC)
     if at.date() == now.astimezone(dt.UTC).date():
         return f"{at:%H:%M:%S}"
-    return f"{at:%b %d %H:%M}" if abs(now - at) < dt.timedelta(days=180) else f"{at:%Y-%m-%d}"
+    return f"{at:%a %H:%M}" if abs(now - at) < dt.timedelta(days=6) else f"{at:%d.%m.%y}"
 
 
 def exactly(instant: dt.datetime) -> str:
@@ -19,7 +19,7 @@ def exactly(instant: dt.datetime) -> str:
 
 def took(seconds: float) -> str:
     if seconds < 10:
-        return f"{seconds:.2f} s"
+        return f"{seconds:.1f} s"
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

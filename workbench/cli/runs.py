@@ -58,7 +58,7 @@ def _line(run: Run, short: str) -> dict[str, Any]:
         "tenant": run.tenant_id,
         "report": run.report,
         "status": run.status,
-        "when (UTC)": when(run.started_at or run.created_at, dt.datetime.now(dt.UTC)),
+        "UTC": when(run.started_at or run.created_at, dt.datetime.now(dt.UTC)),
         "took": None if seconds is None else took(seconds),
     }
 

@@ -65,8 +65,11 @@ class Watch:
         near = self._memory_mb is not None and grown > self._memory_mb / 2
         if near or (closely and now >= self._exactly_next):
             self._exactly_next = now + self._EXACTLY_INTERVAL
-            self._changed_mb = _exactly(found) / _MEBIBYTE - grown
-        used = grown + self._changed_mb
+            used = _exactly(found) / _MEBIBYTE
+            # What its processes share counts once, which makes it less; later they may be gone.
+            self._changed_mb = max(used - grown, 0.0)
+        else:
+            used = grown + self._changed_mb
         self.peak_mb = max(self.peak_mb, used)
         if self._memory_mb is not None and used > self._memory_mb:
             return Exceeded(kind="memory", message=f"it took more than the {self._memory_mb:,} MB of memory that a run may have")
