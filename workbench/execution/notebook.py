@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import traceback
@@ -28,6 +29,8 @@ def execute(order: Order, say: Say) -> Outcome:
     # is being read.
     manager = client.Manager(Beforehand() if preload.forkable() else None)
     manager.launch()
+    # Parameters have been checked; papermill knows fewer types and says that it does not know the others.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of libraries; the notebook's own are in its outputs
