@@ -42,6 +42,11 @@ SETTINGS = (
         help="Seconds after which a run's processes are killed, where nothing else was asked for.",
     ),
     Setting(
+        variable="WORKBENCH_KERNEL_MEMORY",
+        default="4096",
+        help="Megabytes of memory that a kernel of the kernelspec `workbench` may have; it is killed when it takes more.",
+    ),
+    Setting(
         variable="WORKBENCH_TENANT_RUNS",
         default="2",
         help="How many runs of one tenant may be under way at a time, on all workers together.",
@@ -93,6 +98,7 @@ class Settings:
     lake: str
     run_timeout_seconds: float
     run_memory_mb: int
+    kernel_memory_mb: int
     tenant_runs: int
     all_runs: int
     worker_grace_seconds: float
@@ -122,6 +128,7 @@ def load(environ: Mapping[str, str] = os.environ, *, start: Path | None = None) 
         lake=_lake(environ.get("WORKBENCH_LAKE"), home),
         run_timeout_seconds=_seconds(environ, "WORKBENCH_RUN_TIMEOUT", 600),
         run_memory_mb=_count(environ, "WORKBENCH_RUN_MEMORY", 2048, least=64),
+        kernel_memory_mb=_count(environ, "WORKBENCH_KERNEL_MEMORY", 4096, least=64),
         tenant_runs=_count(environ, "WORKBENCH_TENANT_RUNS", 2),
         all_runs=_count(environ, "WORKBENCH_ALL_RUNS", 1000),
         worker_grace_seconds=_seconds(environ, "WORKBENCH_WORKER_GRACE", 60),

@@ -27,7 +27,7 @@ from workbench.errors import DatabaseUnavailable
 from workbench.runs import Request, Run
 
 #: What a worker of these tests is told; a silent one counts as dead soon.
-_QUICKLY = {"WORKBENCH_WORKER_SILENCE": "4", "WORKBENCH_WORKER_GRACE": "20"}
+_QUICKLY = {"WORKBENCH_WORKER_SILENCE": "4", "WORKBENCH_WORKER_GRACE": "20", "WORKBENCH_RUN_MEMORY": "400"}
 _TENANTS = [f"tenant_{number}" for number in range(10)]
 
 
@@ -188,6 +188,33 @@ def test_a_run_that_is_cancelled_ends_within_a_second_with_all_it_started(place:
         assert time.monotonic() - asked < 1
         assert run.status == "cancelled"
         assert not [each for each in _processes_of(Path("sleep")) if marker in each]
+
+
+_ENDLESS = "kept = []\nwhile True:\n    kept.append(b'x' * 10_000_000)"
+_FORKING = "import os, time\nfor _ in range(8):\n    os.fork()\ntime.sleep(3600)"
+_REMOVING = "import pathlib\nfor path in pathlib.Path.cwd().glob('*.ipynb'):\n    path.unlink()"
+
+
+def test_notebooks_that_misbehave_end_as_they_should_and_the_worker_goes_on(place: _Place) -> None:
+    expected = {
+        "loops": ("while True:\n    pass", "timed_out", "ran longer than 3 s and was ended"),
+        "hoards": (_ENDLESS, "failed", "in cell 2: it took more than the 400 MB of memory"),
+        "forks": (_FORKING, "failed", "in cell 2: it started more than the 64 processes"),
+        "leaves": ("import os\nos._exit(0)", "failed", "in cell 2: the notebook's kernel died (status 0)"),
+        "shouts": ("print('x' * 100_000_000)", "succeeded", None),
+        "removes": (_REMOVING, "succeeded", None),
+    }
+    for name, (cell, _, _) in expected.items():
+        place.notebook(name, cell)
+    asked = {name: place.enqueue(name, timeout_seconds=3 if name == "loops" else 60) for name in expected}
+    with place.worker() as worker:
+        ended = {name: place.ended(run_id) for name, run_id in asked.items()}
+        assert worker.poll() is None
+        assert place.ended(place.enqueue("shouts")).status == "succeeded"
+    for name, (_, status, message) in expected.items():
+        assert (name, ended[name].status) == (name, status)
+        assert message is None or message in (ended[name].error_message or "")
+    _wait_until(lambda: _processes_of(place.home) == [], 10)
 
 
 def test_a_worker_that_is_asked_to_stop_finishes_its_run_and_asked_twice_hands_it_back(place: _Place) -> None:

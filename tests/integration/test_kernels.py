@@ -259,8 +259,10 @@ def test_a_notebook_that_prints_without_end_is_cut_and_says_how_much_more_there_
 
 
 def test_what_a_notebook_removes_after_its_end_is_missed(run: Run) -> None:
+    remover = "import os\nwhile True:\n    try:\n        os.unlink('executed.ipynb')\n    except OSError:\n        pass"
     removing = (
-        "import subprocess\nsubprocess.Popen(['sh', '-c', 'while :; do rm -f executed.ipynb; done'], start_new_session=True)"
+        f"import os, subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {remover!r}], start_new_session=True)\n"
+        "open('executed.ipynb', 'a').close()\nwhile os.path.exists('executed.ipynb'):\n    pass"
     )
     outcome = run(removing)[-1]["outcome"]
     assert (outcome["kind"], "removed the executed notebook" in outcome["error"]) == ("export", True)
@@ -473,6 +475,22 @@ def test_a_kernel_that_ends_by_itself_is_known_to_have_ended_and_how(manager: Ke
         client.execute("import os\nos._exit(9)")
         _wait_until(lambda: not manager.is_alive())
     assert manager.provisioner.process.poll() == 9
+
+
+def test_a_kernel_that_takes_more_memory_than_it_may_is_killed_and_the_server_lives(
+    new_home: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = str(new_home())
+    monkeypatch.setenv("WORKBENCH_HOME", home)
+    settings = settings_table.load({"WORKBENCH_HOME": home, "WORKBENCH_KERNEL_MEMORY": "200"})
+    with kernels.serving(settings), _manager() as greedy, _manager() as modest:
+        for each in (greedy, modest):
+            each.start_kernel()
+        with _client(greedy) as client, _client(modest) as other:
+            client.execute("kept = []\nwhile True:\n    kept.append(b'x' * 10_000_000)")
+            _wait_until(lambda: not greedy.is_alive())
+            assert _answer(other, "print(len(b'x' * 100_000_000))") == "100000000"
+        assert "it took more than the 200 MB" in (Path(home) / "var" / "kernels" / "server.log").read_text()
 
 
 def test_a_kernel_whose_client_is_killed_ends_with_all_it_started(fork_server: Kernels, workbench: Workbench) -> None:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from workbench import sandbox
-from workbench.execution import Order, Outcome, Say, descendants, notebook, taking
-from workbench.execution.descendants import Exceeded, Watch
+from workbench.execution import Order, Outcome, Say, notebook, taking
+from workbench.kernels import descendants
+from workbench.kernels.descendants import Exceeded, Watch
 
 #: A notebook can speak in the name of the process that executes it: nothing but this is passed on, of lines up to this.
 _LONGEST_LINE = 8 << 20

@@ -47,10 +47,11 @@ class Source(Protocol):
 
 
 class Kernels:
-    """The fork server whose address lies in `folder`. Where this object `holds` it, it is started when it is missing."""
+    """The fork server of one workbench. Where this object `holds` it, it is started when it is missing."""
 
-    def __init__(self, folder: Path, *, holds: bool) -> None:
-        self._folder = folder
+    def __init__(self, settings: Settings, *, holds: bool) -> None:
+        self._folder = _folder(settings)
+        self._kernel_memory_mb = settings.kernel_memory_mb
         self._holds = holds
         self._holding: socket.socket | None = None
         self._lock = threading.Lock()
@@ -98,7 +99,7 @@ class Kernels:
             if held is None:
                 if self._holding is not None:
                     _log.warning("the fork server has ended, or its code has changed; another one is started")
-                held = _started(self._folder)
+                held = _started(self._folder, self._kernel_memory_mb)
         if self._holding is not None:
             self._holding.close()
         self._holding = held
@@ -145,7 +146,7 @@ class Kernels:
 @contextlib.contextmanager
 def serving(settings: Settings) -> Iterator[Kernels]:
     """The fork server of this workbench, there as long as this lasts; several who do this share one."""
-    kernels = Kernels(_folder(settings), holds=True)
+    kernels = Kernels(settings, holds=True)
     try:
         kernels.ensure()
         yield kernels
@@ -155,8 +156,7 @@ def serving(settings: Settings) -> Iterator[Kernels]:
 
 def found(settings: Settings) -> Kernels | None:
     """The fork server that a longer process of this workbench has started; None where none has."""
-    folder = _folder(settings)
-    return Kernels(folder, holds=False) if (folder / ADDRESS).exists() else None
+    return Kernels(settings, holds=False) if (_folder(settings) / ADDRESS).exists() else None
 
 
 def server_pid(settings: Settings) -> int | None:
@@ -171,12 +171,12 @@ def _folder(settings: Settings) -> Path:
     return settings.var / "kernels"
 
 
-def _started(folder: Path) -> socket.socket:
+def _started(folder: Path, kernel_memory_mb: int) -> socket.socket:
     """The first connection that holds a new server. Raises OSError with what it said where it does not come up."""
     mine, its = wire.pair()
     with its, (folder / "server.log").open("wb") as log:
         starting = subprocess.Popen(
-            [sys.executable, "-P", "-m", "workbench.kernels", str(folder)],
+            [sys.executable, "-P", "-m", "workbench.kernels", str(folder), str(kernel_memory_mb)],
             stdin=its.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=log,

@@ -1,6 +1,6 @@
 """The fork server's process.
 
-python -P -m workbench.kernels FOLDER    # its first holder's connection is the standard input
+python -P -m workbench.kernels FOLDER MEMORY    # its first holder's connection is the standard input; MB that a kernel may have
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from workbench.kernels import kernel, preload, wire
 from workbench.kernels.server import ForkServer, Work
 
 
-def main(folder: str) -> int:
+def main(folder: str, kernel_memory_mb: str) -> int:
     if os.fork():
         return 0  # it is nobody's child: whoever started it may end before it
     os.umask(0o077)
@@ -25,7 +25,7 @@ def main(folder: str) -> int:
     if not preload.forkable():
         wire.send(first, {"refused": f"a process of {preload.threads()} threads cannot be forked"})
         return 1
-    work = ForkServer(Path(folder), first).serve()
+    work = ForkServer(Path(folder), first, kernel_memory_mb=int(kernel_memory_mb)).serve()
     return 0 if work is None else _done(work)
 
 

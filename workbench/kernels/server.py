@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import json
+import logging
 import os
 import secrets
 import selectors
@@ -29,6 +30,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.kernels import preload, wire
+from workbench.kernels.descendants import Watch
+
+_log = logging.getLogger(__name__)
 
 #: In the server's folder: where it listens and the token.
 ADDRESS = "server.json"
@@ -37,6 +41,7 @@ _MOST_CHILDREN = 200
 #: Connections that have asked nothing yet: a notebook may open them, for it can see the socket.
 _MOST_WAITING = 32
 _CHECK_SECONDS = 1.0
+_LOOK_SECONDS = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,12 +58,17 @@ class _Child:
     pidfd: int
     kind: str
     connection: socket.socket
+    watch: Watch
 
 
 class ForkServer:
-    def __init__(self, folder: Path, first: socket.socket) -> None:
-        """Listens in `folder`; `first` is a connection that holds the server, and is told when it is ready."""
+    def __init__(self, folder: Path, first: socket.socket, *, kernel_memory_mb: int) -> None:
+        """Listens in `folder`; `first` is a connection that holds the server, and is told when it is ready.
+
+        A kernel that takes more memory than it may is killed. Runs see to their own limits.
+        """
         self._folder = folder
+        self._kernel_memory_mb = kernel_memory_mb
         self._token = secrets.token_hex(32)
         self._fingerprint = preload.fingerprint()
         self._checked_at = time.monotonic()
@@ -74,7 +84,8 @@ class ForkServer:
     def serve(self) -> Work | None:
         """Until nobody holds the server and its children have ended: None. In each child, at once: what it is to do."""
         while self._holders or self._children:
-            for key, _ in self._selector.select():
+            kernels = [child for child in self._children.values() if child.kind == "kernel"]
+            for key, _ in self._selector.select(_LOOK_SECONDS if kernels else None):
                 # What came before in this round may have closed it.
                 if self._selector.get_map().get(key.fd) != key:
                     continue
@@ -82,9 +93,16 @@ class ForkServer:
                 if work is not None:
                     self._leave()
                     return work
+            for kernel in kernels:
+                self._look(kernel)
             if not self._holders:
                 self._stop_listening()
         return None
+
+    def _look(self, kernel: _Child) -> None:
+        if kernel.pid in self._children and (exceeded := kernel.watch.look()) is not None:
+            _log.warning("kernel %d was killed: %s", kernel.pid, exceeded.message)
+            _kill_group(kernel.pid)
 
     def _listen(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -182,7 +200,8 @@ class ForkServer:
             for number, each in enumerate(descriptors):
                 os.dup2(each, number)
             return Work(kind=request["kind"], request=request)
-        child = _Child(pid=pid, pidfd=os.pidfd_open(pid), kind=request["kind"], connection=connection)
+        watch = Watch(memory_mb=self._kernel_memory_mb, processes=None, child=pid)
+        child = _Child(pid=pid, pidfd=os.pidfd_open(pid), kind=request["kind"], connection=connection, watch=watch)
         self._children[pid] = child
         self._selector.register(child.pidfd, selectors.EVENT_READ, partial(self._bury, child))
         self._selector.modify(connection, selectors.EVENT_READ, partial(self._abandon, child))

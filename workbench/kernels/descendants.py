@@ -26,20 +26,21 @@ class Process:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exceeded:
-    """What ended a run: `kind` is `memory` or `processes`."""
+    """What is too much: `kind` is `memory` or `processes`."""
 
     kind: str
     message: str
 
 
 class Watch:
-    """Looks, at most every `INTERVAL` seconds, whether this process's descendants keep to their limits."""
+    """Looks, at most every `INTERVAL` seconds, whether all that came of this process, or of one `child`, keeps to its limits."""
 
     INTERVAL = 0.1
     #: Walking through all the memory of a run takes 15 ms.
     _EXACTLY_INTERVAL = 0.5
 
-    def __init__(self, *, memory_mb: int | None, processes: int | None) -> None:
+    def __init__(self, *, memory_mb: int | None, processes: int | None, child: int | None = None) -> None:
+        self._child = child
         self._memory_mb = memory_mb
         self._processes = processes
         # All that was imported before the run began, and is shared with whoever imported it.
@@ -58,9 +59,9 @@ class Watch:
         if sys.platform != "linux" or (now < self._next and not closely):
             return None
         self._next = now + self.INTERVAL
-        found = below(os.getpid())
+        found = self._found()
         if self._processes is not None and len(found) > self._processes:
-            return Exceeded(kind="processes", message=f"it started more than the {self._processes} processes that a run may have")
+            return Exceeded(kind="processes", message=f"it started more than the {self._processes} processes that it may have")
         grown = sum(max(_unshared_with_files(each.pid) - self._inherited, 0) for each in found) / _MEBIBYTE
         near = self._memory_mb is not None and grown > self._memory_mb / 2
         if near or (closely and now >= self._exactly_next):
@@ -72,8 +73,13 @@ class Watch:
             used = grown + self._changed_mb
         self.peak_mb = max(self.peak_mb, used)
         if self._memory_mb is not None and used > self._memory_mb:
-            return Exceeded(kind="memory", message=f"it took more than the {self._memory_mb:,} MB of memory that a run may have")
+            return Exceeded(kind="memory", message=f"it took more than the {self._memory_mb:,} MB of memory that it may have")
         return None
+
+    def _found(self) -> list[Process]:
+        if self._child is None:
+            return below(os.getpid())
+        return [Process(pid=self._child, parent=os.getpid(), group=self._child), *below(self._child)]
 
 
 def below(root: int) -> list[Process]:
