@@ -340,7 +340,7 @@ def test_a_server_with_a_second_thread_does_not_serve(folder: Path) -> None:
     mine, its = wire.pair()
     with mine, its:
         threads = {"OPENBLAS_NUM_THREADS": "2", "PYTHONPATH": str(PACKAGE.parent), "PATH": os.environ["PATH"]}
-        command = [sys.executable, "-P", "-m", "workbench.kernels", str(folder)]
+        command = [sys.executable, "-P", "-m", "workbench.kernels", str(folder), "1000"]
         subprocess.run(command, stdin=its, env=threads, check=True, stderr=subprocess.DEVNULL)
         mine.settimeout(60)
         told, _ = wire.receive(mine)

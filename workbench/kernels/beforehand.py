@@ -44,6 +44,7 @@ def _wait(connection: socket.socket) -> NoReturn:
     status = 1
     try:
         os.setsid()
+        kernel.prepare()
         request, descriptors = wire.receive(connection)
         for number, each in enumerate(descriptors):
             os.dup2(each, number)

@@ -15,12 +15,19 @@ from workbench import sandbox
 from workbench.kernels import preload
 
 
+def prepare() -> None:
+    """What can be done before it is known which kernel this process becomes."""
+    from workbench.kernels.application import Application, Kernel
+
+    Application.instance(kernel_class=Kernel)
+
+
 def become(request: Mapping[str, Any], ready: Callable[[], None] = lambda: None) -> None:
     """Serves as the kernel with the `arguments`, `environment` and `folder` that a kernel of its own would be started with.
 
     `ready` is called when clients can connect.
     """
-    from workbench.kernels.application import Application, Kernel
+    from workbench.kernels.application import Application
 
     sandbox.end_with_parent()
     os.chdir(request["folder"])
@@ -29,7 +36,8 @@ def become(request: Mapping[str, Any], ready: Callable[[], None] = lambda: None)
     # Its parent is no client of it, and nobody reads what it would say of its connection.
     arguments = [*request["arguments"], "--IPKernelApp.parent_handle=1"]
     sys.argv = ["ipykernel_launcher", *arguments]
-    application = Application.instance(kernel_class=Kernel)
+    prepare()
+    application = Application.instance()
     application.initialize(arguments)  # type: ignore[no-untyped-call]
     ready()
     application.start()  # type: ignore[no-untyped-call]
