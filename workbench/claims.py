@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from workbench import queries, runs
+from workbench import runs
 from workbench.catalog import Catalog
 from workbench.catalog.tables import report_executions, run_log
+from workbench.errors import RunLost
 from workbench.runs import Run
 
 #: Seconds of silence after which a run's worker counts as dead.
 SILENCE_SECONDS = 30.0
 #: A run that was under way when its worker died is set aside after so many times: it may be what killed it.
 _DEATHS = 3
+#: Turns that are made where runs wait without: more than workers have places.
+_MOST_TURNS = 64
 _BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 10.0, 600.0
 
 
@@ -57,25 +60,19 @@ class Ending:
     packages: Mapping[str, str] | None = None
 
 
-class Lost(Exception):
-    """The run is no longer this worker's."""
-
-
 def claim(catalog: Catalog, worker: str, limits: Limits, *, turn: bool = True) -> Run | None:
     """The run whose turn it is, now running as this worker's; None where none may run now.
 
     A worker that goes on to its next run without having taken a `turn` takes one out of the queue: there is one for each run.
     """
-    query = queries.query("runs/claim")
-    values = query.bind({"tenant_limit": limits.tenant, "total_limit": limits.total})
     # One at a time, or two workers could each see the last free place of a tenant.
     with catalog.lock("claim") as connection:
-        found = connection.execute(text(query.postgresql), values).scalar()
+        found = runs.execute(connection, "runs/claim", tenant_limit=limits.tenant, total_limit=limits.total).scalar()
         if found is None:
             return None
         row = connection.execute(_STARTED.where(report_executions.c.id == found), {"of_worker": worker}).one()
         if not turn:
-            connection.execute(_TAKE_A_TURN)
+            runs.execute(connection, "runs/take_turn")
     return runs.from_row(row)
 
 
@@ -84,30 +81,26 @@ _STARTED = (
     .values(status="running", started_at=func.now(), heartbeat_at=func.now(), worker=bindparam("of_worker"))
     .returning(report_executions)
 )
-_TAKE_A_TURN = text(
-    "delete from queue.procrastinate_jobs where id = (select id from queue.procrastinate_jobs where status = 'todo' "
-    "and (scheduled_at is null or scheduled_at <= now()) order by priority desc, id limit 1 for update skip locked)"
-)
 
 
 def beat(catalog: Catalog, run: Run, progress: Progress) -> bool:
     """Tells that the run goes on and how far it has come; whether it is wanted any more.
 
-    Raises Lost where it has been given to another worker.
+    Raises RunLost where it has been given to another worker.
     """
     values: dict[str, Any] = {"heartbeat_at": func.now(), "cells_total": progress.cells_total, "cells": list(progress.cells)}
     with catalog.tenant(run.tenant_id) as connection:
         _keep_log(connection, run, progress.lines)
         row = connection.execute(_mine(run).values(values).returning(report_executions.c.cancel_requested_at)).one_or_none()
         if row is None:
-            raise Lost
+            raise lost(run)
     return row.cancel_requested_at is None
 
 
 def end(catalog: Catalog, run: Run, ending: Ending, progress: Progress, publish: Callable[[], None] | None = None) -> None:
     """Records how the run ended; `publish` makes its files appear, just before the ledger says so.
 
-    May be repeated where the database was lost in between. Raises Lost, and publishes nothing, where the run is another's by now.
+    May be repeated where the database was lost in between. Raises RunLost, and publishes nothing, where it is another's by now.
     """
     values: dict[str, Any] = {
         "status": ending.status,
@@ -126,7 +119,7 @@ def end(catalog: Catalog, run: Run, ending: Ending, progress: Progress, publish:
         if connection.execute(_mine(run).values(values)).rowcount != 1:
             if _ended_so(connection, run, ending.status):
                 return
-            raise Lost
+            raise lost(run)
         _keep_log(connection, run, progress.lines)
         if publish is not None:
             publish()
@@ -139,20 +132,20 @@ def _ended_so(connection: Connection, run: Run, status: str) -> bool:
     return connection.execute(query).scalar() == status
 
 
-def try_again(catalog: Catalog, run: Run, ending: Ending, progress: Progress) -> dt.datetime:
-    """Queues the run once more, later the more often it was tried; returns when it is due. Raises Lost."""
+def try_again(catalog: Catalog, run: Run, ending: Ending, progress: Progress, *, attempts: int) -> dt.datetime | None:
+    """Queues the run once more, later the more often it was tried, up to so many `attempts`; returns when it is due.
+
+    None where somebody has cancelled it: then it ends. Raises RunLost.
+    """
     due_at = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=backoff(run.attempt))
     ended = replace(run, status=ending.status, error_message=ending.message, finished_at=dt.datetime.now(dt.UTC))
     with catalog.tenant(run.tenant_id) as connection:
-        if (
-            connection.execute(_mine(run).values(runs.requeued(ended, due_at=due_at) | {"attempt": run.attempt + 1})).rowcount
-            != 1
-        ):
-            raise Lost
-        message = f"{ending.message} Attempt {run.attempt + 1} of {run.retries + 1} follows."
-        _keep_log(connection, run, [*progress.lines, (None, "run", message)])
-        runs.call(connection, due_at)
-    return due_at
+        again = _requeue(connection, run, runs.requeued(ended, due_at=due_at) | {"attempt": run.attempt + 1})
+        follows = f" Attempt {run.attempt + 1} of {attempts} follows." if again else ""
+        _keep_log(connection, run, [*progress.lines, (None, "run", f"{ending.message}{follows}")])
+        if again:
+            runs.call(connection, due_at)
+    return due_at if again else None
 
 
 def backoff(attempt: int) -> float:
@@ -161,33 +154,45 @@ def backoff(attempt: int) -> float:
 
 
 def hand_back(catalog: Catalog, run: Run) -> None:
-    """Gives a run up unfinished, to whoever takes the next turn; it does not count as an attempt. Raises Lost."""
+    """Gives a run up unfinished, to whoever takes the next turn; it does not count as an attempt. Raises RunLost."""
     with catalog.tenant(run.tenant_id) as connection:
-        values = runs.requeued(run) | {"attempts": list(run.attempts)}
-        if connection.execute(_mine(run).values(values)).rowcount != 1:
-            raise Lost
-        runs.call(connection)
+        if _requeue(connection, run, runs.requeued(run) | {"attempts": list(run.attempts)}):
+            runs.call(connection)
 
 
-def recover(catalog: Catalog, silence: float = SILENCE_SECONDS) -> list[Run]:
-    """Queues the runs whose worker is dead once more and returns them as they were; makes a turn where one waits without any.
+def _requeue(connection: Connection, run: Run, values: Mapping[str, Any]) -> bool:
+    """Whether it is queued again; where somebody has cancelled it meanwhile, it ends. Raises RunLost."""
+    rows = report_executions.c
+    mine = select(rows.cancel_requested_at).where(*_is_mine(run)).with_for_update()
+    found = connection.execute(mine).one_or_none()
+    if found is None:
+        raise lost(run)
+    cancelled = {"status": "cancelled", "finished_at": func.now(), "error_message": "cancelled"}
+    connection.execute(_mine(run).values(cancelled if found.cancel_requested_at else dict(values)))
+    return found.cancel_requested_at is None
 
-    A run that was under way at three deaths is set aside as failed. One that a person's own command was executing fails: it is
-    the person's to run it again.
+
+def lost(run: Run) -> RunLost:
+    return RunLost(
+        f"Run {run.id} of {run.report} is no longer this process's: it was silent for too long, or has handed the run back.",
+        run_id=run.id,
+    )
+
+
+def recover(catalog: Catalog, silence: float = SILENCE_SECONDS, *, ours: Collection[str] = ()) -> list[Run]:
+    """Queues the runs whose worker is dead once more and returns them as they were; makes turns where runs wait without any.
+
+    `ours` are those that this process is executing. A run that was under way at three deaths is set aside as failed. One that a
+    person's own command was executing fails: it is the person's to run it again.
     """
     with catalog.lock("recover") as connection:
+        found = runs.execute(connection, "runs/silent", silence=silence, ours=list(ours)).scalars().all()
         rows = report_executions.c
-        silent = func.now() - text("make_interval(secs => :silence)").bindparams(silence=silence)
-        query = (
-            select(report_executions)
-            .where(rows.status == "running", rows.heartbeat_at < silent)
-            .with_for_update(skip_locked=True)
-        )
-        dead = [runs.from_row(row) for row in connection.execute(query)]
+        dead = [runs.from_row(row) for row in connection.execute(select(report_executions).where(rows.id.in_(found)))]
         for run in dead:
             _bury(connection, run)
-        connection.execute(_FORGET_DEAD_TURNS, {"silence": silence})
-        connection.execute(_CALL_WHERE_ONE_WAITS)
+        runs.execute(connection, "runs/forget_dead_turns", silence=silence)
+        runs.execute(connection, "runs/call_for_all", most=_MOST_TURNS)
     return dead
 
 
@@ -212,24 +217,14 @@ def _bury(connection: Connection, run: Run) -> None:
     _keep_log(connection, run, [(None, "run", message)])
 
 
-_FORGET_DEAD_TURNS = text(
-    "delete from queue.procrastinate_jobs where status = 'doing' and not exists (select from queue.procrastinate_workers "
-    "where id = worker_id and last_heartbeat >= now() - make_interval(secs => :silence))"
-)
-_CALL_WHERE_ONE_WAITS = text(
-    "select queue.procrastinate_defer_jobs_v1(array[cast(row('runs', 'turn', 0, null, null, '{}', null) "
-    "as queue.procrastinate_job_to_defer_v1)]) "
-    "where exists (select from report_executions where status = 'queued' and due_at <= now()) and not exists "
-    "(select from queue.procrastinate_jobs where status = 'todo' and (scheduled_at is null or scheduled_at <= now()))"
-)
-
-
 def _mine(run: Run) -> Any:
     """An update of the run as long as it is this worker's attempt."""
+    return update(report_executions).where(*_is_mine(run))
+
+
+def _is_mine(run: Run) -> tuple[Any, ...]:
     rows = report_executions.c
-    return update(report_executions).where(
-        rows.id == run.id, rows.status == "running", rows.attempt == run.attempt, rows.worker == run.worker
-    )
+    return rows.id == run.id, rows.status == "running", rows.attempt == run.attempt, rows.worker == run.worker
 
 
 def _keep_log(connection: Connection, run: Run, lines: Sequence[tuple[int | None, str, str]]) -> None:

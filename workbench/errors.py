@@ -15,6 +15,7 @@
     │   ├── RunCutOff                   the database was lost under it; another attempt may do better
     │   ├── RunTimedOut
     │   ├── RunCancelled
+    │   ├── RunLost                     it was given to somebody else meanwhile
     │   └── PublishFailed               the run was fine, its artifacts could not be written
     └── BrokenInstallation          4   something the workbench stands on is missing or unhealthy; says how to mend it
         ├── DatabaseUnavailable
@@ -109,6 +110,10 @@ class RunTimedOut(RunFailed):
 
 class RunCancelled(RunFailed):
     status = "cancelled"
+
+
+class RunLost(RunFailed):
+    pass
 
 
 class PublishFailed(RunFailed):

@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from workbench import claims, execution, exports, kernels, logs, notebooks, queries, runs, sandbox, session
 from workbench.catalog import Catalog, tenants
-from workbench.claims import Ending, Lost, Progress
+from workbench.claims import Ending, Progress
 from workbench.errors import (
     BadInput,
     DatabaseUnavailable,
@@ -33,6 +33,7 @@ from workbench.errors import (
     RunCancelled,
     RunCutOff,
     RunFailed,
+    RunLost,
     RunTimedOut,
     WorkbenchError,
 )
@@ -84,7 +85,7 @@ class _Work:
 
     @property
     def staging(self) -> Path:
-        return self.published.with_name(f".{self.run.id}.{self.run.attempt}")
+        return self.published.with_name(f".{self.run.id}.{self.run.attempt}.{os.getpid()}")
 
     @property
     def work(self) -> Path:
@@ -138,8 +139,8 @@ def perform(
 
     Raises RunFailed, with the cell and line, for a notebook that raised, ran too long, was cancelled or could not be exported; by
     then that is in the ledger, be it as an end or as one more attempt to come. An interrupt ends the run's processes, records it
-    as cancelled and goes on upwards. Where `leave` is set while it runs, it is handed back, and Lost is raised, as for a run that
-    was given to another worker meanwhile.
+    as cancelled and goes on upwards. Where `leave` is set while it runs, it is handed back, and RunLost is raised, as for a run
+    that was given to another worker meanwhile.
     """
     with logs.about(run_id=run.id, tenant_id=run.tenant_id, schedule=run.schedule):
         return _recorded(catalog, settings, run, warm, leave or threading.Event())
@@ -149,7 +150,7 @@ def _recorded(catalog: Catalog, settings: Settings, run: Run, warm: Kernels | No
     telling = _Telling(catalog, run)
     try:
         return _performed(catalog, settings, run, telling, warm, leave)
-    except Lost:
+    except RunLost:
         _log.warning("run %s of %s for %s is not ours any more", run.id, run.report, run.tenant_id)
         raise
     except BaseException as error:
@@ -171,15 +172,19 @@ def _performed(
         )
         try:
             _prepare(work)
-            with tempfile.TemporaryFile() as complaints, Processes.start(_order(work), error=complaints, kernels=warm) as started:
+            telling.notebook_hash = work.report.content_hash()
+            with tempfile.TemporaryFile() as complaints, _started(work, complaints, warm) as started:
                 outcome = _outcome(work, started, telling, leave)
+                telling.peak_memory_mb = outcome.get("peak_memory_mb")
                 _log_complaints(work, complaints)
                 if "error" in outcome:
                     raise _failure(work, outcome)
-                ending = _success(work, outcome)
+                ending = _success(telling, outcome)
                 _patiently(lambda: claims.end(catalog, run, ending, telling.rest(), lambda: _publish(work)))
         except OSError as error:
             raise _not_writable(work, error.strerror or str(error)) from error
+        except RunLost:
+            raise
         except RunFailed:
             _keep_notebook(work)
             raise
@@ -195,6 +200,9 @@ class _Telling:
     def __init__(self, catalog: Catalog, run: Run) -> None:
         self.catalog = catalog
         self._run = run
+        #: What is known by its end, however it ends.
+        self.notebook_hash: str | None = None
+        self.peak_memory_mb: float | None = None
         self._cells_total: int | None = None
         self._cells: list[Mapping[str, Any]] = []
         self._lines: list[tuple[int | None, str, str]] = []
@@ -209,7 +217,7 @@ class _Telling:
             self._lines.append((message["cell"], message["stream"], message["text"].replace("\x00", "\N{REPLACEMENT CHARACTER}")))
 
     def tell(self) -> None:
-        """Raises RunCancelled where somebody wants the run ended, and Lost."""
+        """Raises RunCancelled where somebody wants the run ended, and RunLost."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _BEAT_SECONDS
@@ -259,24 +267,33 @@ def _failed(run: Run, error: BaseException) -> RunFailed:
 
 def _record_failure(catalog: Catalog, settings: Settings, run: Run, failure: RunFailed, telling: _Telling) -> None:
     """As an attempt, where another may do better; else as the end."""
-    ending = Ending(status=failure.status, message=str(failure), cell=failure.cell, packages=packages())
-    with contextlib.suppress(Lost):
-        if _worth_another_try(run, failure):
-            due_at = claims.try_again(catalog, run, ending, telling.rest())
+    ending = Ending(
+        status=failure.status,
+        message=str(failure),
+        cell=failure.cell,
+        peak_memory_mb=telling.peak_memory_mb,
+        notebook_hash=telling.notebook_hash,
+        packages=packages(),
+    )
+    with contextlib.suppress(RunLost):
+        attempts = _attempts(run, failure)
+        if run.attempt < attempts:
+            due_at = claims.try_again(catalog, run, ending, telling.rest(), attempts=attempts)
             _log.info("run %s for %s: %s; due again at %s", run.id, run.tenant_id, failure, due_at)
             return
-        claims.end(catalog, run, ending, telling.rest())
         # Of an attempt that had published, but died before the ledger knew.
-        shutil.rmtree(published_folder(settings, run), ignore_errors=True)
+        published = published_folder(settings, run)
+        claims.end(catalog, run, ending, telling.rest(), lambda: shutil.rmtree(published, ignore_errors=True))
         _log.info("run %s for %s: %s: %s", run.id, run.tenant_id, failure.status, failure)
 
 
-def _worth_another_try(run: Run, failure: RunFailed) -> bool:
+def _attempts(run: Run, failure: RunFailed) -> int:
+    """How many attempts a run has that failed like this."""
     if run.by_command or isinstance(failure, RunCancelled):
-        return False
+        return 1
     if isinstance(failure, RunCutOff):
-        return run.attempt < max(_ATTEMPTS_WHERE_LOST, run.retries + 1)
-    return run.attempt <= run.retries and (run.retry_failures or isinstance(failure, KernelDied | RunTimedOut))
+        return max(_ATTEMPTS_WHERE_LOST, run.retries + 1)
+    return run.retries + 1 if run.retry_failures or isinstance(failure, KernelDied | RunTimedOut) else 1
 
 
 @contextlib.contextmanager
@@ -315,18 +332,27 @@ def _outcome(work: _Work, started: Processes, telling: _Telling, leave: threadin
         if leave.is_set():
             started.end()
             claims.hand_back(telling.catalog, run)
-            raise Lost
+            raise claims.lost(run)
         if time.monotonic() > deadline:
             raise RunTimedOut(f"Report {run.report} ran longer than {timeout:g} s and was ended (run {run.id}).", run_id=run.id)
 
 
-def _success(work: _Work, outcome: Mapping[str, Any]) -> Ending:
+def _started(work: _Work, complaints: IO[bytes], warm: Kernels | None) -> Processes:
+    try:
+        return Processes.start(_order(work), error=complaints, kernels=warm)
+    except OSError as error:
+        raise KernelDied(
+            f"The processes of run {work.run.id} could not be started: {error.strerror}.", run_id=work.run.id
+        ) from error
+
+
+def _success(telling: _Telling, outcome: Mapping[str, Any]) -> Ending:
     return Ending(
         status="succeeded",
         artifacts=outcome["names"],
         rows_read=outcome.get("rows_read"),
-        peak_memory_mb=outcome.get("peak_memory_mb"),
-        notebook_hash=work.report.content_hash(),
+        peak_memory_mb=telling.peak_memory_mb,
+        notebook_hash=telling.notebook_hash,
         packages=packages(),
     )
 

@@ -22,6 +22,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from workbench import queries
 from workbench.catalog import Catalog
 from workbench.catalog.tables import RUN_MOVES, report_executions, run_log
 from workbench.errors import BadInput, NotFound
@@ -148,13 +149,13 @@ def begin(connection: Connection, request: Request, worker: str) -> str:
 
 def call(connection: Connection, due_at: dt.datetime | None = None) -> None:
     """Puts one turn into the queue, for now or for later."""
-    connection.execute(_CALL, {"due_at": due_at})
+    execute(connection, "runs/call", due_at=due_at)
 
 
-_CALL = text(
-    "select queue.procrastinate_defer_jobs_v1(array[cast(row('runs', 'turn', 0, null, null, '{}', cast(:due_at as timestamptz)) "
-    "as queue.procrastinate_job_to_defer_v1)])"
-)
+def execute(connection: Connection, name: str, **values: Any) -> Any:
+    """The named query's result."""
+    query = queries.query(name)
+    return connection.execute(text(query.postgresql), query.bind(values))
 
 
 def _record(connection: Connection, request: Request, **state: Any) -> str | None:
@@ -223,7 +224,7 @@ def _ambiguous(start: str, candidates: Sequence[str]) -> str:
 def beginnings(catalog: Catalog, run_ids: Sequence[str]) -> dict[str, str]:
     """For each of these ids so much of its beginning that no other run of the ledger has the same; all equally long."""
     with catalog.everything() as connection:
-        neighbours = connection.execute(_NEIGHBOURS, {"ids": list(run_ids)}).all()
+        neighbours = execute(connection, "runs/neighbours", ids=list(run_ids)).all()
     distinct = [_distinct(str(run), str(other)) for run, *others in neighbours for other in others if other]
     length = max([_SHORTEST, *distinct])
     # Not up to a hyphen, which says nothing.
@@ -233,12 +234,6 @@ def beginnings(catalog: Catalog, run_ids: Sequence[str]) -> dict[str, str]:
 def _distinct(one: str, other: str) -> int:
     """How many of their first characters tell the two apart."""
     return next(place for place, (mine, its) in enumerate(zip(one, other, strict=True), start=1) if mine != its)
-
-
-_NEIGHBOURS = text(
-    "select asked.id, (select id from report_executions where id < asked.id order by id desc limit 1), "
-    "(select id from report_executions where id > asked.id order by id limit 1) from unnest(cast(:ids as uuid[])) asked (id)"
-)
 
 
 def listed(

@@ -132,7 +132,7 @@ def load(environ: Mapping[str, str] = os.environ, *, start: Path | None = None) 
         tenant_runs=_count(environ, "WORKBENCH_TENANT_RUNS", 2),
         all_runs=_count(environ, "WORKBENCH_ALL_RUNS", 1000),
         worker_grace_seconds=_seconds(environ, "WORKBENCH_WORKER_GRACE", 60),
-        worker_silence_seconds=_seconds(environ, "WORKBENCH_WORKER_SILENCE", 30),
+        worker_silence_seconds=_seconds(environ, "WORKBENCH_WORKER_SILENCE", 30, least=2),
         metrics_port=_port(environ, "WORKBENCH_METRICS_PORT", 9464),
         metrics_host=environ.get("WORKBENCH_METRICS_HOST") or "127.0.0.1",
         log_level=_log_level(environ.get("WORKBENCH_LOG_LEVEL") or "WARNING"),
@@ -174,14 +174,14 @@ def _folder(variable: str, given: str, start: Path, *, there: bool) -> Path:
     return path
 
 
-def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
+def _seconds(environ: Mapping[str, str], variable: str, default: float, *, least: float = 0.001) -> float:
     text = environ.get(variable) or str(default)
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds < 7 * 86400:
-        raise BadInput(f"{variable} is {text!r}; it must be a number of seconds above 0 and under a week.")
+    if not least <= seconds < 7 * 86400:
+        raise BadInput(f"{variable} is {text!r}; it must be a number of seconds, at least {least:g} and under a week.")
     return seconds
 
 

@@ -22,8 +22,8 @@ from psycopg_pool import PoolTimeout
 
 from workbench import claims, runner, runs
 from workbench.catalog import Catalog
-from workbench.claims import Limits, Lost
-from workbench.errors import DatabaseUnavailable, RunFailed, WorkbenchError
+from workbench.claims import Limits
+from workbench.errors import DatabaseUnavailable, RunFailed, RunLost, WorkbenchError
 from workbench.kernels import Kernels
 from workbench.monitoring import Monitoring
 from workbench.runs import Run
@@ -55,6 +55,8 @@ class Worker:
         self._monitoring = monitoring or Monitoring(catalog, settings)
         self._ready = ready
         self._name = runner.name(runs.WORKER)
+        self._executing: set[str] = set()
+        self._recover_from = 0.0
         self._stopping = threading.Event()
         self._leaving = threading.Event()
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="run")
@@ -104,6 +106,7 @@ class Worker:
                         stalled_worker_timeout=self._settings.worker_silence_seconds,
                     )
             except (DatabaseUnavailable, ConnectorException, psycopg.Error, PoolTimeout) as error:
+                self._was_blind()
                 _log.warning("%s waits for the database: %s", self._name, error)
             await asyncio.sleep(_RECONNECT_SECONDS)
 
@@ -144,14 +147,18 @@ class Worker:
         _log.info("run %s of %s for %s starts, attempt %d", run.id, run.report, run.tenant_id, run.attempt)
         self._monitoring.began(run)
         started = time.monotonic()
-        status = self._performed(run)
+        self._executing.add(run.id)
+        try:
+            status = self._performed(run)
+        finally:
+            self._executing.discard(run.id)
         self._monitoring.ended(run, status, time.monotonic() - started)
 
     def _performed(self, run: Run) -> str:
         """How it ended. What there is to say about a failure is in the ledger and in the log by then."""
         try:
             runner.perform(self._catalog, self._settings, run, warm=self._warm, leave=self._leaving)
-        except Lost:
+        except RunLost:
             return "handed_back"
         except RunFailed as error:
             _log.info("run %s: %s", run.id, error)
@@ -171,10 +178,18 @@ class Worker:
             try:
                 await asyncio.to_thread(self._recover)
             except DatabaseUnavailable as error:
+                self._was_blind()
                 _log.info("%s cannot look after others: %s", self._name, error)
 
+    def _was_blind(self) -> None:
+        """While the database was away nobody could give a sign of life: they have the time of one silence to do so."""
+        self._recover_from = time.monotonic() + self._settings.worker_silence_seconds
+
     def _recover(self) -> None:
-        for run in claims.recover(self._catalog, self._settings.worker_silence_seconds):
+        if time.monotonic() < self._recover_from:
+            with self._catalog.everything():
+                return
+        for run in claims.recover(self._catalog, self._settings.worker_silence_seconds, ours=tuple(self._executing)):
             _log.warning("run %s of %s for %s was left behind by %s", run.id, run.report, run.tenant_id, run.worker)
 
 

@@ -1,6 +1,9 @@
--- The run whose turn it is: of the tenant with fewest running, not the one served last, most urgent first, then least recently served.
+-- The run whose turn it is: never twice in a row of one tenant where another waits; then a person's, a schedule's, a backfill's.
 -- :tenant_limit  how many runs of one tenant may be running
 -- :total_limit   how many runs may be running in all
+--
+-- Who waits becomes more urgent by the minute, up to as urgent as a person. Among equals: the tenant with fewest running, then
+-- the one least recently served.
 with recursive waiting as (
     (select tenant_id from report_executions where status = 'queued' order by tenant_id limit 1)
     union all
@@ -14,7 +17,8 @@ running as (
     select tenant_id, count(*) as runs from report_executions where status = 'running' group by tenant_id
 ),
 candidates as (
-    select head.id, head.priority, head.due_at, coalesce(running.runs, 0) as busy, served.at as served_at
+    select head.id, head.due_at, coalesce(running.runs, 0) as busy, served.at as served_at,
+        least(head.priority + floor(extract(epoch from now() - head.due_at) / 60), 20) as urgency
     from waiting
     left join running using (tenant_id)
     cross join lateral (
@@ -31,9 +35,9 @@ candidates as (
 select id from candidates
 where (select coalesce(sum(runs), 0) from running) < $total_limit
 order by
-    busy,
     served_at is not distinct from (select max(served_at) from candidates) and served_at is not null,
-    priority desc,
+    urgency desc,
+    busy,
     served_at nulls first,
     due_at,
     id

@@ -18,8 +18,8 @@ from workbench import claims, runs
 from workbench import settings as settings_table
 from workbench.catalog import Catalog, tenants
 from workbench.catalog.tables import RUN_MOVES, RUN_STATES, report_executions, run_moves
-from workbench.claims import Ending, Limits, Lost, Progress
-from workbench.errors import BadInput, NotFound
+from workbench.claims import Ending, Limits, Progress
+from workbench.errors import BadInput, NotFound, RunLost
 from workbench.runs import Request, Run
 
 LIMITS = Limits(tenant=2, total=1000)
@@ -189,6 +189,40 @@ def test_who_executes_a_run_learns_that_it_is_not_wanted_any_more(catalog: Catal
     assert not claims.beat(catalog, run, NOTHING)
 
 
+def test_a_run_that_is_cancelled_while_it_is_given_up_does_not_come_back(catalog: Catalog) -> None:
+    for give_up in (
+        lambda run: claims.hand_back(catalog, run),
+        lambda run: claims.try_again(catalog, run, Ending(status="failed", message="It died."), NOTHING, attempts=3),
+    ):
+        run_id = _enqueue(catalog)
+        run = _claimed(catalog)
+        runs.cancel(catalog, "acme", run_id)
+        give_up(run)
+        assert runs.get(catalog, "acme", run_id).status == "cancelled"
+        assert _claim(catalog) is None
+
+
+def test_a_person_who_waits_is_not_kept_by_another_tenants_backfills(catalog: Catalog) -> None:
+    _enqueue(catalog)
+    _claimed(catalog)
+    for _ in range(20):
+        _enqueue(catalog, "bolt", priority=runs.BACKFILL)
+    person = _enqueue(catalog, priority=runs.PERSON)
+    next_two = []
+    for _ in range(2):
+        run = _claimed(catalog)
+        next_two.append(run.id)
+        claims.end(catalog, run, Ending(status="succeeded"), NOTHING)
+    assert person in next_two
+
+
+def test_a_worker_does_not_bury_the_runs_that_it_is_executing(catalog: Catalog) -> None:
+    _enqueue(catalog)
+    run = _claimed(catalog)
+    _make_silent(catalog, run)
+    assert claims.recover(catalog, 0.1, ours=[run.id]) == []
+
+
 @pytest.mark.parametrize("call", [runs.get, runs.cancel, runs.retry])
 def test_another_tenants_run_answers_like_one_that_does_not_exist(catalog: Catalog, call: Callable[..., Run]) -> None:
     there, nowhere = _enqueue(catalog, "bolt"), str(uuid.uuid4())
@@ -226,7 +260,7 @@ def test_a_dead_workers_run_is_given_to_another_and_the_dead_one_can_no_longer_e
     _enqueue(catalog)
     dead = _claimed(catalog)
     _make_silent(catalog, dead)
-    assert [run.id for run in claims.recover(catalog)] == [dead.id]
+    assert [run.id for run in claims.recover(catalog, 0.1)] == [dead.id]
     alive = _claimed(catalog, "worker 2")
     assert (alive.id, alive.attempt) == (dead.id, 2)
     published: list[str] = []
@@ -234,9 +268,9 @@ def test_a_dead_workers_run_is_given_to_another_and_the_dead_one_can_no_longer_e
         lambda: claims.end(catalog, dead, Ending(status="succeeded"), NOTHING, lambda: published.append("dead")),
         lambda: claims.beat(catalog, dead, NOTHING),
         lambda: claims.hand_back(catalog, dead),
-        lambda: claims.try_again(catalog, dead, Ending(status="failed"), NOTHING),
+        lambda: claims.try_again(catalog, dead, Ending(status="failed"), NOTHING, attempts=3),
     ):
-        with pytest.raises(Lost):
+        with pytest.raises(RunLost):
             call()
     claims.end(catalog, alive, Ending(status="succeeded"), NOTHING, lambda: published.append("alive"))
     assert published == ["alive"]
@@ -267,7 +301,7 @@ def test_a_run_that_is_under_way_at_three_deaths_is_set_aside(catalog: Catalog) 
     run_id = _enqueue(catalog)
     for _ in range(3):
         _make_silent(catalog, _claimed(catalog))
-        claims.recover(catalog)
+        claims.recover(catalog, 0.1)
     run = runs.get(catalog, "acme", run_id)
     assert run.status == "failed"
     assert "3 deaths of a worker" in (run.error_message or "")
@@ -278,24 +312,26 @@ def test_a_run_whose_command_died_fails_and_waits_for_nobody(catalog: Catalog) -
     with catalog.tenant("acme") as connection:
         run_id = runs.begin(connection, _request(), "command 1 on here")
     _make_silent(catalog, runs.get(catalog, "acme", run_id))
-    claims.recover(catalog)
+    claims.recover(catalog, 0.1)
     run = runs.get(catalog, "acme", run_id)
     assert (run.status, run.error_message) == ("failed", "The command that executed it (command 1 on here) died.")
 
 
-def test_a_run_that_waits_without_a_turn_is_given_one(catalog: Catalog) -> None:
-    _enqueue(catalog)
+def test_runs_that_wait_without_a_turn_are_given_one_each(catalog: Catalog) -> None:
+    for _ in range(3):
+        _enqueue(catalog)
     with catalog.everything() as connection:
         connection.execute(text("delete from queue.procrastinate_jobs"))
     for _ in range(2):
-        claims.recover(catalog)
-    assert _turns(catalog) == 1
+        claims.recover(catalog, 0.1)
+    assert _turns(catalog) == 3
 
 
 def test_a_run_to_be_tried_again_waits_longer_each_time(catalog: Catalog) -> None:
     _enqueue(catalog, retries=3)
     run = _claimed(catalog)
-    due_at = claims.try_again(catalog, run, Ending(status="timed_out", message="Too long."), NOTHING)
+    due_at = claims.try_again(catalog, run, Ending(status="timed_out", message="Too long."), NOTHING, attempts=4)
+    assert due_at is not None
     assert 7 <= (due_at - dt.datetime.now(dt.UTC)).total_seconds() <= 12.5
     assert _claim(catalog) is None
     [line] = runs.log(catalog, "acme", run.id)
