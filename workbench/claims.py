@@ -90,10 +90,10 @@ def beat(catalog: Catalog, run: Run, progress: Progress) -> bool:
     """
     values: dict[str, Any] = {"heartbeat_at": func.now(), "cells_total": progress.cells_total, "cells": list(progress.cells)}
     with catalog.tenant(run.tenant_id) as connection:
-        _keep_log(connection, run, progress.lines)
         row = connection.execute(_mine(run).values(values).returning(report_executions.c.cancel_requested_at)).one_or_none()
         if row is None:
             raise lost(run)
+        _keep_log(connection, run, progress.lines)
     return row.cancel_requested_at is None
 
 
@@ -177,6 +177,13 @@ def lost(run: Run) -> RunLost:
         f"Run {run.id} of {run.report} is no longer this process's: it was silent for too long, or has handed the run back.",
         run_id=run.id,
     )
+
+
+def server_began_after(catalog: Catalog, instant: dt.datetime) -> bool:
+    """Whether the database has been started anew since then."""
+    with catalog.everything() as connection:
+        began: dt.datetime = connection.execute(select(func.pg_postmaster_start_time())).scalar_one()
+    return began > instant
 
 
 def recover(catalog: Catalog, silence: float = SILENCE_SECONDS, *, ours: Collection[str] = ()) -> list[Run]:

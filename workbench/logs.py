@@ -7,6 +7,7 @@ Each has `time` (UTC), `level`, `logger`, `message` and `process`; where they ar
 from __future__ import annotations
 
 import contextlib
+import copy
 import datetime as dt
 import fcntl
 import json
@@ -73,7 +74,16 @@ def to_terminal() -> None:
     """What the workbench does is what whoever started this process wants to see, with the time."""
     for handler in logging.getLogger().handlers:
         handler.setLevel(min(handler.level, logging.INFO))
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(_Terminal("%(asctime)s %(levelname)s %(message)s"))
+
+
+class _Terminal(logging.Formatter):
+    """One line a message, without what a notebook could draw on a screen with; where something happened is for the file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        shown = copy.copy(record)
+        shown.exc_info = shown.exc_text = shown.stack_info = None
+        return "".join(each if each.isprintable() else " " for each in super().format(shown))
 
 
 class _Json(logging.Formatter):

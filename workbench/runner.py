@@ -22,6 +22,9 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+from sqlalchemy.exc import SQLAlchemyError
+
 from workbench import claims, execution, exports, kernels, logs, notebooks, queries, runs, sandbox, session
 from workbench.catalog import Catalog, tenants
 from workbench.claims import Ending, Progress
@@ -50,6 +53,8 @@ _PACKAGE = Path(__file__).parent
 _MOST_PROCESSES = 64
 #: The path of a Unix socket may have about 100 characters.
 _SHORT_TEMPORARY = "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108  # a folder with a name of its own is made in it
+#: What their names begin with; the process that made one follows.
+_PRIVATE = "wb-"
 #: How often a run is told of in the ledger, and with that, how soon it learns that it is not wanted any more.
 _BEAT_SECONDS = 0.4
 #: How long the end of a run waits for a database that is away.
@@ -155,7 +160,12 @@ def _recorded(catalog: Catalog, settings: Settings, run: Run, warm: Kernels | No
         raise
     except BaseException as error:
         failure = _failed(run, error)
-        _patiently(lambda: _record_failure(catalog, settings, run, failure, telling))
+        try:
+            _patiently(lambda: _record_failure(catalog, settings, run, failure, telling))
+        except SQLAlchemyError as other:
+            # What it has said of itself cannot be recorded; that it has failed can.
+            _log.info("run %s: %s", run.id, other, exc_info=other)
+            _patiently(lambda: _record_failure(catalog, settings, run, failure, _Telling(catalog, run)))
         raise
 
 
@@ -178,7 +188,7 @@ def _performed(
                 telling.peak_memory_mb = outcome.get("peak_memory_mb")
                 _log_complaints(work, complaints)
                 if "error" in outcome:
-                    raise _failure(work, outcome)
+                    raise _failure(work, outcome, telling)
                 ending = _success(telling, outcome)
                 _patiently(lambda: claims.end(catalog, run, ending, telling.rest(), lambda: _publish(work)))
         except OSError as error:
@@ -200,6 +210,8 @@ class _Telling:
     def __init__(self, catalog: Catalog, run: Run) -> None:
         self.catalog = catalog
         self._run = run
+        #: Whether the database was away at times.
+        self.blind = False
         #: What is known by its end, however it ends.
         self.notebook_hash: str | None = None
         self.peak_memory_mb: float | None = None
@@ -225,6 +237,7 @@ class _Telling:
         try:
             wanted = claims.beat(self.catalog, self._run, progress)
         except DatabaseUnavailable as error:
+            self.blind = True
             _log.warning("run %s goes on, but the ledger cannot be told: %s", self._run.id, error)
             return
         # Kept until now, for a ledger that could not be told.
@@ -299,8 +312,18 @@ def _attempts(run: Run, failure: RunFailed) -> int:
 @contextlib.contextmanager
 def _private_folder() -> Iterator[Path]:
     """A folder for one run's processes alone: its path is short, since the sockets of the kernel lie in it."""
-    with tempfile.TemporaryDirectory(prefix="wb-", dir=_SHORT_TEMPORARY, ignore_cleanup_errors=True) as folder:
+    prefix = f"{_PRIVATE}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=_SHORT_TEMPORARY, ignore_cleanup_errors=True) as folder:
         yield Path(folder).resolve()
+
+
+def sweep() -> None:
+    """Removes the private folders of processes of this user that died together with all who would have done so."""
+    for folder in Path(_SHORT_TEMPORARY or tempfile.gettempdir()).glob(f"{_PRIVATE}*-*"):
+        pid = folder.name.removeprefix(_PRIVATE).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if pid.isdecimal() and not psutil.pid_exists(int(pid)) and folder.stat().st_uid == os.geteuid():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prepare(work: _Work) -> None:
@@ -430,7 +453,7 @@ def _log_complaints(work: _Work, complaints: IO[bytes]) -> None:
         _log.info("run %s of %s for %s said: %s", work.run.id, work.report.name, work.run.tenant_id, told)
 
 
-def _failure(work: _Work, outcome: Mapping[str, Any]) -> RunFailed:
+def _failure(work: _Work, outcome: Mapping[str, Any], telling: _Telling) -> RunFailed:
     if outcome.get("kind") == "unwritable":
         return _not_writable(work, outcome.get("unwritable") or outcome["error"])
     cell, line = outcome.get("cell"), outcome.get("line")
@@ -440,9 +463,18 @@ def _failure(work: _Work, outcome: Mapping[str, Any]) -> RunFailed:
     where = f"\nThe notebook as far as it came: {kept}" if (work.work / execution.NOTEBOOK).exists() else ""
     message = f"Report {work.report.name} failed{place}: {outcome['error']} (run {work.run.id}){where}"
     kind: type[RunFailed] = KernelDied if outcome.get("kind") == "died" else RunFailed
-    if outcome["error"].startswith(f"{DatabaseUnavailable.__name__}:"):
+    if outcome["error"].startswith(f"{DatabaseUnavailable.__name__}:") and _was_away(work, telling):
         kind = RunCutOff
     return kind(message, run_id=work.run.id, cell=cell, line=line)
+
+
+def _was_away(work: _Work, telling: _Telling) -> bool:
+    """Whether the database was, while the run was under way: a notebook can say so without that."""
+    assert work.run.started_at is not None
+    try:
+        return telling.blind or claims.server_began_after(telling.catalog, work.run.started_at)
+    except DatabaseUnavailable:
+        return True
 
 
 def _not_writable(work: _Work, reason: str) -> RunFailed:
@@ -455,6 +487,8 @@ def _not_writable(work: _Work, reason: str) -> RunFailed:
 
 def _keep_notebook(work: _Work) -> None:
     kept = kept_notebook(work.settings, work.run)
+    if not (work.work / execution.NOTEBOOK).exists():
+        return
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         # Of an attempt before this one.

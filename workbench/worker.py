@@ -11,7 +11,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,7 +20,7 @@ import psycopg
 from procrastinate.exceptions import ConnectorException
 from psycopg_pool import PoolTimeout
 
-from workbench import claims, runner, runs
+from workbench import claims, logs, runner, runs
 from workbench.catalog import Catalog
 from workbench.claims import Limits
 from workbench.errors import DatabaseUnavailable, RunFailed, RunLost, WorkbenchError
@@ -31,6 +31,19 @@ from workbench.settings import Settings
 
 _log = logging.getLogger(__name__)
 _RECONNECT_SECONDS = 0.5
+#: A look costs a millisecond, and who waits for a notification that was lost does not wait long.
+_POLLING_SECONDS = 1.0
+
+
+class _Connector(procrastinate.PsycopgConnector):
+    async def listen_notify(self, on_notification: Any, channels: Iterable[str]) -> None:
+        """Listens again wherever that ends: with the database, or with what is no notification, which any login can send."""
+        while True:
+            try:
+                await super().listen_notify(on_notification, channels)
+            except Exception as error:
+                _log.info("listening for turns begins anew: %s", error.__cause__ or error)
+                await asyncio.sleep(_RECONNECT_SECONDS)
 
 
 class Worker:
@@ -63,6 +76,7 @@ class Worker:
 
     def run(self) -> None:
         """Works until a signal comes (INT, TERM or HUP): its runs have ended, or are handed back, by then."""
+        runner.sweep()
         with self._threads:
             asyncio.run(self._work())
 
@@ -102,17 +116,18 @@ class Worker:
                         concurrency=self._concurrency,
                         delete_jobs="always",
                         install_signal_handlers=False,
+                        fetch_job_polling_interval=_POLLING_SECONDS,
                         update_heartbeat_interval=self._settings.worker_silence_seconds / 4,
                         stalled_worker_timeout=self._settings.worker_silence_seconds,
                     )
             except (DatabaseUnavailable, ConnectorException, psycopg.Error, PoolTimeout) as error:
                 self._was_blind()
-                _log.warning("%s waits for the database: %s", self._name, error)
+                _log.warning("%s waits for the database: %s", self._name, error.__cause__ or error)
             await asyncio.sleep(_RECONNECT_SECONDS)
 
     def _queue(self) -> procrastinate.App:
         app = procrastinate.App(
-            connector=procrastinate.PsycopgConnector(
+            connector=_Connector(
                 conninfo=self._catalog.conninfo,
                 kwargs={"options": "-c search_path=queue"},
                 min_size=1,
@@ -144,7 +159,8 @@ class Worker:
             _log.warning("%s lost its turn: %s", self._name, error)
 
     def _execute(self, run: Run) -> None:
-        _log.info("run %s of %s for %s starts, attempt %d", run.id, run.report, run.tenant_id, run.attempt)
+        with logs.about(run_id=run.id, tenant_id=run.tenant_id, schedule=run.schedule):
+            _log.info("run %s of %s for %s starts, attempt %d", run.id, run.report, run.tenant_id, run.attempt)
         self._monitoring.began(run)
         started = time.monotonic()
         self._executing.add(run.id)
@@ -161,7 +177,6 @@ class Worker:
         except RunLost:
             return "handed_back"
         except RunFailed as error:
-            _log.info("run %s: %s", run.id, error)
             return error.status
         except WorkbenchError as error:
             # A database that stays away; others will find the run.

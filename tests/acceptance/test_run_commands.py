@@ -109,7 +109,7 @@ def test_a_log_tells_attempts_apart_and_what_cells_and_the_workbench_said(
     said = Progress(
         cells_total=2, cells=({"cell": 1, "seconds": 0.25},), lines=[(1, "stdout", "half a line"), (1, "stderr", "!\n")]
     )
-    claims.try_again(workbench.catalog, run, Ending(status="timed_out", message="It ran too long."), said)
+    claims.try_again(workbench.catalog, run, Ending(status="timed_out", message="It ran too long."), said, attempts=2)
     runs.cancel(workbench.catalog, None, run_id)
     assert _answer(run_cli("runs", "log", run_id)) == "half a line!\n── It ran too long. Attempt 2 of 1 follows.\n"
     page = _answer(run_cli("runs", "show", run_id))

@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from sqlalchemy import text
 
 from workbench import notebooks, runs
 from workbench import settings as settings_table
@@ -188,6 +189,24 @@ def test_a_run_that_is_cancelled_ends_within_a_second_with_all_it_started(place:
         assert time.monotonic() - asked < 1
         assert run.status == "cancelled"
         assert not [each for each in _processes_of(Path("sleep")) if marker in each]
+
+
+def test_a_worker_hears_of_runs_at_once_whatever_was_sent_to_it_and_after_the_database_was_away(place: _Place) -> None:
+    place.notebook("quick", "print('quick')")
+    with place.worker():
+        place.ended(place.enqueue("quick"))
+        with place.catalog.everything() as connection:
+            connection.execute(text("select pg_notify('procrastinate_queue_v1#runs', 'garbage')"))
+        _kill_server(place.home)
+        _wait_until(lambda: place.count(status="queued") == 0, 20)
+        place.ended(place.enqueue("quick"))
+        time.sleep(1)
+        waited = []
+        for _ in range(5):
+            run = place.ended(place.enqueue("quick"))
+            assert run.started_at is not None
+            waited.append((run.started_at - run.created_at).total_seconds())
+    assert sorted(waited)[2] < 0.5
 
 
 _ENDLESS = "kept = []\nwhile True:\n    kept.append(b'x' * 10_000_000)"

@@ -152,7 +152,8 @@ def _engine(conninfo: str, url: URL, embedded: EmbeddedServer | None) -> Engine:
             embedded.start()
             return psycopg.connect(conninfo)
 
-    return create_engine(url, creator=connect, pool_pre_ping=True)
+    # What a tenant's notebook printed is among the parameters: it is no matter for a message or the log.
+    return create_engine(url, creator=connect, pool_pre_ping=True, hide_parameters=True)
 
 
 def _unavailable(url: URL, embedded: EmbeddedServer | None, error: DBAPIError) -> str:

@@ -61,6 +61,11 @@ def _index(name: str, *columns: object, where: str) -> None:
 
 
 def _moves() -> None:
+    # Until now every run was its command's own; none can be under way while this schema is being made.
+    op.execute(
+        "update report_executions set status = 'failed', started_at = coalesce(started_at, created_at), finished_at = now(), "
+        "error_message = 'The command that executed it died.' where status in ('queued', 'running')"
+    )
     op.create_table(
         "run_moves", sa.Column("from_status", sa.Text, primary_key=True), sa.Column("to_status", sa.Text, primary_key=True)
     )
