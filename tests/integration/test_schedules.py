@@ -211,10 +211,12 @@ def test_a_year_of_downtime_with_a_tick_every_minute_is_bounded(workbench: Workb
     assert gap.reason.startswith("with all before it")
 
 
-def _gaps(workbench: Workbench, since: dt.datetime, now: dt.datetime, text: str, *kinds: str) -> list[schedules.Gap]:
+def _gaps(
+    workbench: Workbench, since: dt.datetime, now: dt.datetime, text: str, *kinds: str, written_at: dt.datetime = _LONG_AGO
+) -> list[schedules.Gap]:
     path = workbench.settings.home / file.NAME
     path.write_text(text)
-    os.utime(path, (_LONG_AGO.timestamp(), _LONG_AGO.timestamp()))
+    os.utime(path, (written_at.timestamp(), written_at.timestamp()))
     found = schedules.missing(workbench.catalog, workbench.settings, since, now)
     return [gap for gap in found if not kinds or gap.kind in kinds]
 
@@ -222,8 +224,53 @@ def _gaps(workbench: Workbench, since: dt.datetime, now: dt.datetime, text: str,
 def test_what_is_new_starts_when_it_is_first_seen(workbench: Workbench) -> None:
     schedule = _daily(workbench, catch_up="all")
     assert _look(workbench, schedule, _at(10)).enqueued == ()
-    assert len(_look(workbench, replace(schedule, cron="0 8 * * *"), _at(12)).enqueued) == 0
-    assert len(_look(workbench, replace(schedule, cron="0 8 * * *"), _at(14)).enqueued) == 2
+    assert len(_look(workbench, schedule, _at(12)).enqueued) == 2
+
+
+CHANGES = {
+    "cron": ("cron: '0 8 * * *', timezone: tenant", "queued", ["14 08:00"]),
+    "timezone": ("cron: '0 7 * * *', timezone: Asia/Kolkata", "queued", ["14 03:30"]),
+    "off": ("cron: '0 7 * * *', enabled: false", "skipped", []),
+}
+
+
+@pytest.mark.parametrize(("keys", "outcome", "then"), CHANGES.values(), ids=CHANGES)
+def test_what_was_missed_before_the_timing_was_changed_is_missing_and_then_made_up_for(
+    workbench: Workbench, keys: str, outcome: str, then: list[str]
+) -> None:
+    _look(workbench, _daily(workbench, catch_up="all"), _at(10))
+    same = "report: daily_summary, tenants: [zurich], catch_up: all, parameters: {date: '{{ yesterday }}'}"
+    text = f"schedules: {{daily: {{{same}, {keys}}}}}"
+    missing = _gaps(workbench, _at(1), _at(14), text, written_at=_at(13, 12))
+    local = [f"{gap.tick.astimezone(ZoneInfo('Europe/Zurich')):%d %H:%M}" for gap in missing]
+    assert local == ["11 07:00", "12 07:00", "13 07:00", *then]
+    _look(workbench, _parsed(text, workbench, _at(13, 12))["daily"], _at(14))
+    assert [(tick, status) for _, _, tick, status in _ledger(workbench)] == [(gap.tick, outcome) for gap in missing]
+    skipped = {gap.reason for gap in _gaps(workbench, _at(1), _at(14), text, "skipped")}
+    assert skipped <= {"no scheduler was running when it was due, and the schedule was turned off since"}
+    with workbench.catalog.everything() as connection:
+        dates = connection.execute(select(tables.report_executions.c.parameters["date"].astext)).scalars()
+        assert sorted(dates) == [f"2026-06-{gap.tick.day - 1}" for gap in missing]
+
+
+def test_a_change_dated_before_the_last_look_counts_from_the_next_and_only_the_latest_of_both_timings_is_run(
+    workbench: Workbench,
+) -> None:
+    _look(workbench, _daily(workbench), _at(10))
+    _look(workbench, _daily(workbench, "0 8 * * *"), _at(12))
+    assert (_days(workbench, "skipped"), _days(workbench, "queued")) == ([11], [12])
+    assert {tick.astimezone(ZoneInfo("Europe/Zurich")).hour for _, _, tick, _ in _ledger(workbench)} == {7}
+    _look(workbench, replace(_daily(workbench), written_at=_at(13)), _at(14))
+    assert (_days(workbench, "skipped"), _days(workbench, "queued")) == ([11, 13], [12, 14])
+
+
+def test_a_schedule_that_left_the_file_and_comes_back_owes_nothing_of_that_time(workbench: Workbench) -> None:
+    schedule = _daily(workbench, catch_up="all")
+    _look(workbench, schedule, _at(10))
+    with workbench.catalog.everything() as connection:
+        state.forget_timing(connection, ["daily"])
+    assert _look(workbench, schedule, _at(12)).enqueued == ()
+    assert len(_look(workbench, schedule, _at(13)).enqueued) == 1
 
 
 def test_a_clock_that_was_years_ahead_silences_nothing(workbench: Workbench) -> None:
@@ -307,6 +354,34 @@ def test_pausing_holds_and_what_falls_into_the_pause_is_neither_run_nor_missing(
     assert _gaps(workbench, _at(1), _at(14, 13), text) == []
     _look(workbench, schedule, _at(15))
     assert _days(workbench, "queued") == [15]
+
+
+@pytest.mark.parametrize("looked_at", ["while it is paused", "when it goes on"])
+def test_what_was_missed_before_a_pause_is_missing_and_then_skipped(workbench: Workbench, looked_at: str) -> None:
+    schedule = _daily(workbench, catch_up="all")
+    text = 'schedules:\n  daily: {report: daily_summary, cron: "0 7 * * *", tenants: [zurich], catch_up: all}\n'
+    _look(workbench, schedule, _at(10))
+    with workbench.catalog.everything() as connection:
+        state.pause(connection, "daily", "ann", _at(12))
+    missing = _gaps(workbench, _at(1), _at(14), text)
+    assert [(gap.tick.day, gap.kind) for gap in missing] == [(11, "unseen"), (12, "unseen")]
+    if looked_at == "while it is paused":
+        _look(workbench, schedule, _at(13))
+    assert schedules.resume(workbench.catalog, workbench.settings, schedule, _at(14))
+    assert not schedules.resume(workbench.catalog, workbench.settings, schedule, _at(14))
+    skipped = _gaps(workbench, _at(1), _at(14, 13), text)
+    assert [(gap.tick.day, gap.kind) for gap in skipped] == [(11, "skipped"), (12, "skipped")]
+    assert {gap.reason for gap in skipped} == {"no scheduler was running when it was due, and the schedule was paused since"}
+    _look(workbench, schedule, _at(15))
+    assert _days(workbench, "queued") == [15]
+
+
+def test_a_tick_in_a_pause_of_a_schedule_that_no_scheduler_saw_is_not_run(workbench: Workbench) -> None:
+    with workbench.catalog.everything() as connection:
+        state.pause(connection, "daily", "ann", _at(10, 6, 58))
+        state.resume(connection, "daily", _at(10, 7, 2))
+    _look(workbench, _daily(workbench), _at(10, 7, 3))
+    assert _ledger(workbench) == []
 
 
 def test_what_no_scheduler_saw_is_missing_until_one_comes_and_says_what_became_of_it(workbench: Workbench) -> None:

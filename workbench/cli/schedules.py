@@ -124,13 +124,17 @@ def pause(name: str) -> None:
 @click.argument("name")
 def resume(name: str) -> None:
     """Let the schedule NAME tick again, from now on."""
+    from workbench import schedules
     from workbench.cli.context import opened
     from workbench.schedules import state
 
     with opened() as workbench:
         _check_name(workbench, name)
-        with workbench.catalog.everything() as connection:
-            resumed = state.resume(connection, name, _now())
+        if schedule := _schedules(workbench).get(name):
+            resumed = schedules.resume(workbench.catalog, workbench.settings, schedule, _now())
+        else:
+            with workbench.catalog.everything() as connection:
+                resumed = state.resume(connection, name, _now())
     click.echo(f"Resumed {name}." if resumed else f"{name} was not paused.")
 
 

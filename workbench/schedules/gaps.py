@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, or_, select
 from workbench.catalog import Catalog, tenants
 from workbench.catalog.tables import report_executions
 from workbench.catalog.tables import tenants as tenants_table
-from workbench.schedules import file, state, ticks
+from workbench.schedules import file, spans, state, ticks
 from workbench.schedules.schedule import Schedule
 from workbench.schedules.state import GRACE
 from workbench.settings import Settings
@@ -60,30 +60,34 @@ def _unseen(connection: Connection, schedules: Iterable[Schedule], since: dt.dat
     """Ticks that are not in the ledger since no scheduler has looked at their schedule."""
     states = state.states(connection)
     for schedule in schedules:
-        known = states.get(schedule.name)
-        if schedule.enabled and not (known and known.paused_at):
-            yield from _unseen_of(connection, schedule, known, since, now)
+        yield from _unseen_of(connection, schedule, states.get(schedule.name), since, now)
 
 
 def _unseen_of(
     connection: Connection, schedule: Schedule, known: state.State | None, since: dt.datetime, now: dt.datetime
 ) -> Iterator[Gap]:
-    seen = known is not None and known.timing == schedule.timing
-    after = max(since, *([known.handled_until] if known else []), *([] if seen else [schedule.written_at]))
-    there = _keys(connection, schedule.name, after)
-    for member in state.members(connection, schedule, known if seen else None, now):
-        zone = schedule.zone(member.timezone)
-        for tick in ticks.newest(schedule.cron, zone, max(after, member.since), now - GRACE, _MOST_TOLD):
-            if (member.tenant_id, tick) not in there:
-                yield Gap(
-                    schedule=schedule.name,
-                    tenant_id=member.tenant_id,
-                    tick=tick,
-                    local=tick.astimezone(zone),
-                    kind="unseen",
-                    reason="no scheduler was running" if seen else "no scheduler has run since this was written into the file",
-                    run_id=None,
-                )
+    owed = spans.owed(schedule, known, now)
+    there = _keys(connection, schedule.name, since)
+    for member in state.members(connection, schedule, known if known and known.timing else None, now):
+        for span in owed:
+            zone, after = span.schedule.zone(member.timezone), max(since, span.after, member.since)
+            for tick in ticks.newest(span.schedule.cron, zone, after, min(span.until, now - GRACE), _MOST_TOLD):
+                if (member.tenant_id, tick) not in there:
+                    yield Gap(
+                        schedule=schedule.name,
+                        tenant_id=member.tenant_id,
+                        tick=tick,
+                        local=tick.astimezone(zone),
+                        kind="unseen",
+                        reason=_why_unseen(span, known),
+                        run_id=None,
+                    )
+
+
+def _why_unseen(span: spans.Span, known: state.State | None) -> str:
+    if known and known.timing == span.schedule.timing:
+        return "no scheduler was running"
+    return "no scheduler has run since this was written into the file"
 
 
 def _keys(connection: Connection, schedule: str, after: dt.datetime) -> set[tuple[str, dt.datetime]]:

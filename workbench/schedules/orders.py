@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, update
 
@@ -14,9 +14,10 @@ from workbench import notebooks, runs
 from workbench.catalog import Catalog
 from workbench.catalog.tables import report_executions
 from workbench.errors import BadInput
-from workbench.schedules import state, ticks
+from workbench.schedules import spans, state, ticks
 from workbench.schedules.schedule import Schedule
-from workbench.schedules.state import GRACE, Member
+from workbench.schedules.spans import Span
+from workbench.schedules.state import GRACE, Member, State
 from workbench.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,16 @@ class Filled:
     tenant_id: str
     local: dt.datetime
     run_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Due:
+    """A tick of a member, of the schedule as it was timed then, with the reason why it is not run, if so."""
+
+    schedule: Schedule
+    member: Member
+    tick: dt.datetime
+    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,19 +99,27 @@ def enqueue_due(catalog: Catalog, settings: Settings, schedule: Schedule, now: d
     """Puts every tick up to `now` that is not there yet into the ledger, in one transaction.
 
     A tick found within GRACE is queued. Of those that are later, `catch_up` says which are: the others are there as skipped, with
-    the reason. May be called at any time, by any number of schedulers.
+    the reason, and so are all of a schedule that was paused or turned off since. Ticks from before a change of the timing are
+    those of the timing before. May be called at any time, by any number of schedulers.
     """
     with catalog.everything() as connection:
-        current = state.locked(connection, schedule, now)
-        members = state.members(connection, schedule, current, now)
-        state.keep_members(connection, schedule, members)
-        done = Handled()
-        if schedule.enabled and current.paused_at is None and now > current.handled_until:
-            done = _enqueue(connection, settings, schedule, _due(schedule, members, current.handled_until, now))
-        state.handled(connection, schedule, now)
+        done = _handle(connection, settings, schedule, now)
     if done.enqueued or done.skipped:
         _log.info("schedule %s: %d runs queued, %d ticks skipped", schedule.name, len(done.enqueued), done.skipped)
     return done
+
+
+def resume(catalog: Catalog, settings: Settings, schedule: Schedule, now: dt.datetime) -> bool:
+    """Lets a paused schedule go on from now; ticks from before the pause that no scheduler saw are skipped.
+
+    What fell into the pause is not owed. False where it was not paused.
+    """
+    with catalog.everything() as connection:
+        known = state.states(connection).get(schedule.name)
+        if known is None or known.paused_at is None:
+            return False
+        _handle(connection, settings, schedule, now)
+        return state.resume(connection, schedule.name, now)
 
 
 def enqueue_now(
@@ -153,42 +172,59 @@ def backfill(
     return filled
 
 
-def _due(
-    schedule: Schedule, members: Iterable[Member], after: dt.datetime, now: dt.datetime
-) -> Iterator[tuple[Member, dt.datetime, str | None]]:
-    """Every tick up to now, with the reason why it is not run, if so."""
-    found: dict[ZoneInfo, list[dt.datetime]] = {}
+def _handle(connection: Connection, settings: Settings, schedule: Schedule, now: dt.datetime) -> Handled:
+    current = state.locked(connection, schedule, now)
+    members = state.members(connection, schedule, current, now)
+    state.keep_members(connection, schedule, members)
+    owed = spans.owed(schedule, current, now)
+    done = _enqueue(connection, settings, schedule, _due(owed, members, now, _stopped(schedule, current)))
+    state.handled(connection, schedule, now)
+    return done
+
+
+def _stopped(schedule: Schedule, current: State) -> str | None:
+    if current.paused_at is not None:
+        return "paused"
+    return None if schedule.enabled else "turned off"
+
+
+def _due(owed: Sequence[Span], members: Iterable[Member], now: dt.datetime, stopped: str | None) -> Iterator[_Due]:
+    """Every tick of the spans, in order for each member."""
+    newest = functools.cache(ticks.newest)
     for member in members:
-        zone = schedule.zone(member.timezone)
-        if zone not in found:
-            found[zone] = ticks.newest(schedule.cron, zone, after, now, MOST_LATE + 1)
-        own = [tick for tick in found[zone] if tick > member.since]
-        for place, tick in enumerate(own):
-            yield member, tick, _reason(schedule, tick, now, newer=len(own) - place - 1)
+        own = [
+            (span.schedule, tick)
+            for span in owed
+            for tick in newest(span.schedule.cron, span.schedule.zone(member.timezone), span.after, span.until, MOST_LATE + 1)
+            if tick > member.since
+        ][-MOST_LATE - 1 :]
+        for place, (schedule, tick) in enumerate(own):
+            reason = _reason(schedule, tick, now, newer=len(own) - place - 1, stopped=stopped)
+            yield _Due(schedule=schedule, member=member, tick=tick, reason=reason)
 
 
-def _reason(schedule: Schedule, tick: dt.datetime, now: dt.datetime, *, newer: int) -> str | None:
+def _reason(schedule: Schedule, tick: dt.datetime, now: dt.datetime, *, newer: int, stopped: str | None) -> str | None:
     if tick >= now - GRACE:
         return None
     if newer >= MOST_LATE:
         return f"with all before it: no scheduler was running, and of more than {MOST_LATE:,} late ticks only the newest are kept"
+    if stopped:
+        return f"no scheduler was running when it was due, and the schedule was {stopped} since"
     if schedule.catch_up == "all" or (schedule.catch_up == "latest" and newer == 0):
         return None
     kept = "none is run later" if schedule.catch_up == "skip" else "only the latest of those is run later"
     return f"no scheduler was running when it was due, and {kept} (catch_up: {schedule.catch_up})"
 
 
-def _enqueue(
-    connection: Connection, settings: Settings, schedule: Schedule, due: Iterator[tuple[Member, dt.datetime, str | None]]
-) -> Handled:
+def _enqueue(connection: Connection, settings: Settings, schedule: Schedule, due: Iterator[_Due]) -> Handled:
     enqueued, skipped, order = [], 0, None
-    for member, tick, reason in due:
-        order = order or _order(settings, schedule)
-        request, problem = order.request(member, tick, by=f"schedule:{schedule.name}", priority=runs.SCHEDULE)
+    for each in due:
+        order = replace(order or _order(settings, schedule), schedule=each.schedule)
+        request, problem = order.request(each.member, each.tick, by=f"schedule:{schedule.name}", priority=runs.SCHEDULE)
         if problem:
-            _log.error("schedule %s cannot be run for %s: %s", schedule.name, member.tenant_id, problem)
-        if reason or problem:
-            skipped += runs.skip(connection, request, problem or reason or "") is not None
+            _log.error("schedule %s cannot be run for %s: %s", schedule.name, each.member.tenant_id, problem)
+        if each.reason or problem:
+            skipped += runs.skip(connection, request, problem or each.reason or "") is not None
         elif run_id := runs.enqueue(connection, request):
             enqueued.append(run_id)
     return Handled(enqueued=tuple(enqueued), skipped=skipped)

@@ -1,8 +1,8 @@
 """How far each schedule has come, in the database: what every scheduler and every command agrees on.
 
-A schedule that a scheduler sees for the first time, or with another timing than before, starts then: no tick is owed from before
-that, but for those of the last minutes. From there on `handled_until` only moves forward, in the same transaction that puts the
-ticks up to it into the ledger.
+A schedule that a scheduler sees for the first time starts then: no tick is owed from before that, but for those of the last
+minutes. From there on `handled_until` only moves forward, in the same transaction that puts the ticks up to it into the ledger,
+also where the timing is changed or the schedule is paused: `timing` is the one by which ticks are owed from there on.
 """
 
 from __future__ import annotations
@@ -53,27 +53,31 @@ def states(connection: Connection) -> dict[str, State]:
 
 
 def locked(connection: Connection, schedule: Schedule, now: dt.datetime) -> State:
-    """The state of the schedule, started anew where it has to be; others wait until this transaction has ended."""
+    """The state of the schedule, started where it has to be; others wait until this transaction has ended.
+
+    Its timing is the one before, where the file has another by now: `handled` changes that, when its ticks are seen to.
+    """
     start = min(now, max(schedule.written_at, now - GRACE))
     new = {"name": schedule.name, "timing": schedule.timing, "handled_until": start}
     connection.execute(insert(schedules).values(new).on_conflict_do_nothing())
     row = connection.execute(select(schedules).where(schedules.c.name == schedule.name).with_for_update()).one()
-    if row.timing == schedule.timing and row.handled_until <= now + _CLOCKS_DIFFER:
+    if row.handled_until > now + _CLOCKS_DIFFER:
+        _log.warning("schedule %s was handled up to %s, by a wrong clock; it starts anew", schedule.name, row.handled_until)
+        connection.execute(delete(schedule_tenants).where(schedule_tenants.c.schedule == schedule.name))
+    elif row.timing:
         return _state(row)
-    if row.timing == schedule.timing:
-        _log.warning(
-            "schedule %s was handled up to %s, by a clock that was wrong; it starts anew", schedule.name, row.handled_until
-        )
-    connection.execute(delete(schedule_tenants).where(schedule_tenants.c.schedule == schedule.name))
-    changed = update(schedules).where(schedules.c.name == schedule.name).values(new).returning(schedules)
-    return _state(connection.execute(changed).one())
+    else:
+        # Up to then it was not in the file, or paused.
+        new["handled_until"] = max(start, row.handled_until)
+    started = update(schedules).where(schedules.c.name == schedule.name).values(new).returning(schedules)
+    return _state(connection.execute(started).one())
 
 
 def handled(connection: Connection, schedule: Schedule, until: dt.datetime) -> None:
-    """Nothing up to then is owed any more."""
+    """Nothing up to then is owed any more, and from then on by the schedule's timing of now."""
     rows = schedules.c
-    later = func.greatest(rows.handled_until, until)
-    connection.execute(update(schedules).where(rows.name == schedule.name).values(handled_until=later))
+    values = {"timing": schedule.timing, "handled_until": func.greatest(rows.handled_until, until)}
+    connection.execute(update(schedules).where(rows.name == schedule.name).values(values))
 
 
 def members(connection: Connection, schedule: Schedule, state: State | None, now: dt.datetime) -> list[Member]:
@@ -114,7 +118,7 @@ def forget_timing(connection: Connection, names: Iterable[str]) -> None:
 
 
 def pause(connection: Connection, name: str, by: str, now: dt.datetime) -> bool:
-    """False where it was paused already."""
+    """False where it was paused already. What was owed by then still is."""
     new = insert(schedules).values(name=name, timing="", handled_until=now, paused_at=now, paused_by=by)
     paused = new.on_conflict_do_update(
         index_elements=["name"], set_={"paused_at": now, "paused_by": by}, where=schedules.c.paused_at.is_(None)
@@ -123,7 +127,10 @@ def pause(connection: Connection, name: str, by: str, now: dt.datetime) -> bool:
 
 
 def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
-    """Goes on from now: what fell into the pause is not owed. False where it was not paused."""
+    """Goes on from now. False where it was not paused.
+
+    Nothing up to now is owed then; `orders.resume` first sees to what was owed before the pause.
+    """
     rows = schedules.c
     resumed = {"paused_at": None, "paused_by": None, "handled_until": func.greatest(rows.handled_until, now)}
     was_paused = update(schedules).where(rows.name == name, rows.paused_at.is_not(None)).values(resumed)
