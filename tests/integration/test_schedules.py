@@ -425,6 +425,22 @@ def test_a_run_that_nobody_takes_or_that_failed_is_missing_and_one_that_succeede
     assert late["sydney"] == "no worker took it"
 
 
+def test_a_run_whose_worker_died_with_nobody_left_is_missing_and_one_that_was_cancelled_is_not(workbench: Workbench) -> None:
+    schedule = _daily(workbench, tenants="all")
+    _look(workbench, schedule, _at(10, 20))
+    _look(workbench, schedule, _at(11, 20))
+    rows = tables.report_executions.c
+    last_signs = {"zurich": _at(12), "new_york": _at(12) + _HOUR, "kolkata": None}
+    with workbench.catalog.everything() as connection:
+        for tenant_id, last_sign in last_signs.items():
+            run = update(tables.report_executions).where(rows.tenant_id == tenant_id)
+            connection.execute(run.values(status="running", started_at=_at(12), heartbeat_at=last_sign))
+        cancelled = update(tables.report_executions).where(rows.tenant_id == "sydney")
+        connection.execute(cancelled.values(status="cancelled", finished_at=_at(12)))
+    found = {gap.tenant_id: (gap.kind, gap.reason) for gap in _gaps(workbench, _at(1), _at(12) + _HOUR, "schedules: {}")}
+    assert found == dict.fromkeys(("zurich", "kolkata"), ("waiting", "its worker died and no other took it"))
+
+
 def test_a_backfill_queues_whole_days_once_and_what_was_skipped_again(workbench: Workbench) -> None:
     schedule = _daily(workbench, "0 7,19 * * *", tenants="[zurich, kolkata]", catch_up="skip")
     _look(workbench, schedule, _at(10, 12))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from workbench.catalog import Catalog, tenants
 from workbench.catalog.tables import report_executions
@@ -18,7 +18,7 @@ from workbench.schedules.schedule import Schedule
 from workbench.schedules.state import GRACE
 from workbench.settings import Settings
 
-#: A run that is due for longer than this is no longer just waiting for its turn.
+#: A run that is due, or without a sign of its worker, for longer than this is no longer just waiting for its turn.
 PATIENCE = dt.timedelta(minutes=15)
 #: So many ticks of a schedule and tenant are told, the newest.
 _MOST_TOLD = 1000
@@ -46,8 +46,8 @@ class Gap:
 def missing(catalog: Catalog, settings: Settings, since: dt.datetime, now: dt.datetime | None = None) -> list[Gap]:
     """The gaps since then, oldest first; needs no scheduler to run or to have run.
 
-    A tick that fell into a pause, or came before its schedule or tenant was there, is none. Raises InvalidSchedules where the
-    file is broken.
+    A tick that fell into a pause, came before its schedule or tenant was there, or whose run a person cancelled, is none.
+    Raises InvalidSchedules where the file is broken.
     """
     now = now or dt.datetime.now(dt.UTC)
     schedules = file.read(settings.home, [tenant.id for tenant in tenants.all_tenants(catalog)])
@@ -106,7 +106,11 @@ def _recorded(connection: Connection, schedules: dict[str, Schedule], since: dt.
         .where(
             rows.schedule.is_not(None),
             rows.logical_time > since,
-            or_(rows.status.in_(["skipped", "failed", "timed_out"]), and_(rows.status == "queued", rows.due_at < now - PATIENCE)),
+            or_(
+                rows.status.in_(["skipped", "failed", "timed_out"]),
+                and_(rows.status == "queued", rows.due_at < now - PATIENCE),
+                and_(rows.status == "running", func.coalesce(rows.heartbeat_at, rows.started_at) < now - PATIENCE),
+            ),
         )
     )
     for row in connection.execute(query):
@@ -127,6 +131,8 @@ def _recorded(connection: Connection, schedules: dict[str, Schedule], since: dt.
 def _told(row: Any) -> tuple[Kind, str]:
     if row.status == "queued":
         return "waiting", "no worker took it"
+    if row.status == "running":
+        return "waiting", "its worker died and no other took it"
     if row.status == "skipped":
         return "skipped", row.error_message or "skipped"
     ended = "ran too long" if row.status == "timed_out" else "failed"
