@@ -1,4 +1,7 @@
-"""What an installation needs done once a day, by whichever of its schedulers comes to it."""
+"""What an installation needs done once a day. Each of its schedulers does it, for itself.
+
+Where several do it, also at once, the later finds little left to do, but for files that are on its machine only.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _FIRST_SECONDS, _NEXT_SECONDS = 300.0, 86400.0
 
 @contextlib.contextmanager
 def daily(catalog: Catalog, settings: Settings, *, first: float = _FIRST_SECONDS) -> Iterator[None]:
-    """Does it in a thread of its own, `first` seconds from now and then every day, until the block ends."""
+    """Does it in a thread of its own, `first` seconds from now and then 24 hours after each time, until the block ends.
+
+    Where it failed, or the database was away, it is tried again after five minutes. The end waits for what is under way.
+    """
     stop = threading.Event()
     thread = threading.Thread(target=_go_on, args=(catalog, settings, stop, first), name="maintenance", daemon=True)
     thread.start()
