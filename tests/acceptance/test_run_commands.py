@@ -111,7 +111,7 @@ def test_a_log_tells_attempts_apart_and_what_cells_and_the_workbench_said(
     )
     claims.try_again(workbench.catalog, run, Ending(status="timed_out", message="It ran too long."), said, attempts=2)
     runs.cancel(workbench.catalog, None, run_id)
-    assert _answer(run_cli("runs", "log", run_id)) == "half a line!\n── It ran too long. Attempt 2 of 1 follows.\n"
+    assert _answer(run_cli("runs", "log", run_id)) == "half a line!\n── It ran too long. Attempt 2 of 2 follows.\n"
     page = _answer(run_cli("runs", "show", run_id))
     assert "cli:ann" in page
     assert "day = 2026-03-01" in page

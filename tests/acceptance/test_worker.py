@@ -86,6 +86,11 @@ class _Place:
             return len(runs.listed(self.catalog, limit=10_000, **which))  # type: ignore[arg-type]
         return -1
 
+    def under_way(self) -> list[Run] | None:
+        with contextlib.suppress(DatabaseUnavailable):
+            return [run for status in ("queued", "running") for run in runs.listed(self.catalog, status=status, limit=10)]
+        return None
+
     def ticks(self, instant: dt.datetime) -> list[Run]:
         with contextlib.suppress(DatabaseUnavailable):
             return [run for run in runs.listed(self.catalog, report="reads", limit=100) if run.logical_time == instant]
@@ -115,10 +120,10 @@ def _stop(process: subprocess.Popen[bytes]) -> str:
     return told.decode()
 
 
-def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
+def _wait_until(condition: Callable[[], bool], seconds: float, instead: Callable[[], object] = lambda: "") -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "not within the time"
+        assert time.monotonic() < deadline, f"not within the time; instead: {instead()}"
         time.sleep(0.05)
 
 
@@ -272,7 +277,7 @@ def test_nothing_is_lost_or_done_twice_when_a_worker_a_scheduler_and_the_databas
         # One whole minute for the scheduler that is left, and its runs.
         minute = dt.datetime.now(dt.UTC).replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
         _wait_until(lambda: len(place.ticks(minute)) == len(_TENANTS), 90)
-        _wait_until(lambda: place.count(status="queued") == place.count(status="running") == 0, 60)
+        _wait_until(lambda: place.under_way() == [], 120, place.under_way)
     finally:
         told += [_stop(part) for part in parts]
     assert "Traceback" not in "".join(told)
