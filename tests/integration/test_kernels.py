@@ -349,8 +349,10 @@ def test_a_server_with_a_second_thread_does_not_serve(folder: Path) -> None:
 
 
 _TRIES = """
-import json, os, pathlib, socket
+import gc, json, os, socket
 folder = {folder!r}
+address = os.path.join(folder, "server.json")
+names = {{line.rsplit("/", 1)[-1].strip() for line in open("/proc/net/unix") if line.strip().endswith(".sock")}}
 
 def tried(attempt):
     try:
@@ -358,35 +360,53 @@ def tried(attempt):
     except OSError as error:
         return type(error).__name__
 
-def asked(**request):
+def asked(*shown, **request):
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-        connection.connect(folder + "/" + {name!r})
+        connection.connect(folder + "/" + next(name for name in names if os.path.exists(folder + "/" + name)))
         nothing = os.open(os.devnull, os.O_RDWR)
-        socket.send_fds(connection, [json.dumps(request).encode()], [nothing] * 3)
+        socket.send_fds(connection, [json.dumps(request).encode()], [*shown, *[nothing] * 3])
         return connection.recv(1000).decode()
 
 def opened(pid):
     return [tried(lambda: os.readlink(f"/proc/{{pid}}/fd/{{each}}")) for each in os.listdir(f"/proc/{{pid}}/fd")]
 
+def granted():
+    works = [each for each in gc.get_objects() if type(each).__name__ == "Work"]
+    return sorted({{str(value) for work in works for value in [work.kind, *work.request.values()]}})
+
+inherited = [each for pid in (os.getpid(), os.getppid()) for each in opened(pid) if folder in each]
+own = os.open("own.json", os.O_RDWR | os.O_CREAT)
 print(json.dumps({{
-    "the token": tried(lambda: pathlib.Path(folder, "server.json").read_text()),
-    "without a token": tried(lambda: asked(kind="kernel")),
-    "with another": tried(lambda: asked(kind="run", token="x")),
+    "reads the address": tried(lambda: open(address).read()),
+    "links it": tried(lambda: os.link(address, "linked.json")),
+    "opens the path again": tried(lambda: os.open(f"/proc/self/fd/{{os.open(address, os.O_PATH)}}", os.O_RDONLY)),
+    "knows of the request": granted(),
+    "shows nothing": tried(lambda: asked(kind="kernel")),
+    "shows the path": tried(lambda: asked(os.open(address, os.O_PATH), kind="kernel")),
+    "shows it in no mode": tried(lambda: asked(os.open(address, os.O_ACCMODE), kind="kernel")),
+    "shows its own": tried(lambda: asked(own, kind="run")),
+    "shows its folder": tried(lambda: asked(os.open(".", os.O_RDONLY), kind="run")),
     "the server's files": sorted(set(opened({pid}))),
-    "its own and its parent's": [each for pid in (os.getpid(), os.getppid()) for each in opened(pid) if folder in each],
+    "its own and its parent's": inherited,
 }}))
 """
 
 
 def test_a_notebook_that_finds_the_server_gets_nothing_from_it(run: Run, workbench: Workbench) -> None:
-    address = _address(workbench.settings)
-    messages = run(_TRIES.format(folder=str(workbench.settings.var / "kernels"), name=address["socket"], pid=address["pid"]))
-    assert "error" not in messages[-1]["outcome"]
+    messages = run(_TRIES.format(folder=str(workbench.settings.var / "kernels"), pid=_pid(workbench.settings)))
+    assert "error" not in messages[-1]["outcome"], messages[-1]
     refused = '{"refused": "not for you"}'
-    assert json.loads(_printed(messages)) == {
-        "the token": "PermissionError",
-        "without a token": refused,
-        "with another": refused,
+    told = json.loads(_printed(messages))
+    assert told.pop("links it") in ("PermissionError", "OSError")
+    assert told == {
+        "reads the address": "PermissionError",
+        "opens the path again": "PermissionError",
+        "knows of the request": ["run"],
+        "shows nothing": refused,
+        "shows the path": refused,
+        "shows it in no mode": refused,
+        "shows its own": refused,
+        "shows its folder": refused,
         "the server's files": ["PermissionError"],
         "its own and its parent's": [],
     }

@@ -130,17 +130,18 @@ class Kernels:
         self, request: Mapping[str, Any], descriptors: Sequence[int] = ()
     ) -> tuple[socket.socket, dict[str, Any], list[int]]:
         """The answer to a request, and the connection it came on, open."""
-        address = json.loads((self._folder / ADDRESS).read_text())
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            connection.settimeout(_ANSWER_SECONDS)
-            with short_path(self._folder) as path:
-                connection.connect(f"{path}/{address['socket']}")
-            wire.send(connection, {**request, "token": address["token"]}, descriptors)
-            return connection, *wire.receive(connection)
-        except BaseException:
-            connection.close()
-            raise
+        with (self._folder / ADDRESS).open() as shown:
+            name = json.load(shown)["socket"]
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            try:
+                connection.settimeout(_ANSWER_SECONDS)
+                with short_path(self._folder) as path:
+                    connection.connect(f"{path}/{name}")
+                wire.send(connection, request, [shown.fileno(), *descriptors])
+                return connection, *wire.receive(connection)
+            except BaseException:
+                connection.close()
+                raise
 
 
 @contextlib.contextmanager

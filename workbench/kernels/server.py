@@ -1,9 +1,11 @@
 """The fork server: one thread, everything imported and nothing opened, and a copy of itself for each who asks.
 
-Whoever asks must be this user and know the token, which lies where a notebook cannot read. A connection is for one request:
+Whoever asks must be this user and show the address file, open for reading: it lies where a notebook cannot read. There is no
+secret, for a run's processes are copies of this one and know all it does. A connection is for one request, whose first descriptor
+is that file's:
 
-    {"token": …, "kind": "hold"}                     the server stays until the last such connection has ended
-    {"token": …, "kind": "run" | "kernel", …} + descriptors for input, output and error
+    {"kind": "hold"}                     the server stays until the last such connection has ended
+    {"kind": "run" | "kernel", …} + descriptors for input, output and error
 
 The answer to the second is {"pid": …} with a descriptor of the process, and {"status": …} when that has ended; a kernel ends with
 the connection. {"refused": why} is the answer to anything else. A server whose code has changed on disk refuses, and listens no
@@ -13,7 +15,7 @@ more.
 from __future__ import annotations
 
 import contextlib
-import hmac
+import fcntl
 import json
 import logging
 import os
@@ -34,7 +36,7 @@ from workbench.kernels.descendants import Watch
 
 _log = logging.getLogger(__name__)
 
-#: In the server's folder: where it listens and the token.
+#: In the server's folder: where it listens, and what is shown to it.
 ADDRESS = "server.json"
 KINDS = ("run", "kernel")
 _MOST_CHILDREN = 200
@@ -69,7 +71,6 @@ class ForkServer:
         """
         self._folder = folder
         self._kernel_memory_mb = kernel_memory_mb
-        self._token = secrets.token_hex(32)
         self._fingerprint = preload.fingerprint()
         self._checked_at = time.monotonic()
         self._selector = selectors.DefaultSelector()
@@ -112,7 +113,7 @@ class ForkServer:
         listener.setblocking(False)
         fresh = self._folder / f"{self._name}.json"
         fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps({"socket": self._name, "token": self._token, "pid": os.getpid()}))
+        fresh.write_text(json.dumps({"socket": self._name, "pid": os.getpid()}))
         fresh.rename(self._folder / ADDRESS)
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
         return listener
@@ -149,7 +150,8 @@ class ForkServer:
                 os.close(each)
 
     def _granted(self, connection: socket.socket, request: Mapping[str, Any], descriptors: Sequence[int]) -> Work | None:
-        if why := self._refusal(connection, request, descriptors):
+        shown, *others = descriptors or [-1]
+        if why := self._refusal(connection, request, shown, len(others)):
             self._tell(connection, {"refused": why})
             self._forget(connection)
         elif request["kind"] == "hold":
@@ -157,21 +159,31 @@ class ForkServer:
             self._hold(connection)
             self._tell(connection, {"ready": True})
         else:
-            return self._fork(connection, request, descriptors)
+            return self._fork(connection, request, others)
         return None
 
-    def _refusal(self, connection: socket.socket, request: Mapping[str, Any], descriptors: Sequence[int]) -> str | None:
-        token, kind = request.get("token"), request.get("kind")
-        if _user(connection) != os.geteuid() or not isinstance(token, str):
-            return "not for you"
-        if not hmac.compare_digest(token.encode(), self._token.encode()):
+    def _refusal(self, connection: socket.socket, request: Mapping[str, Any], shown: int, others: int) -> str | None:
+        kind = request.get("kind")
+        if _user(connection) != os.geteuid() or not self._is_address(shown):
             return "not for you"
         if self._is_stale():
             self._stop_listening()
             return "stale"
-        if kind != "hold" and (kind not in KINDS or len(descriptors) != 3):
+        if (kind, others) != ("hold", 0) and (kind not in KINDS or others != 3):
             return "not understood"
         return "too many children" if len(self._children) >= _MOST_CHILDREN else None
+
+    def _is_address(self, descriptor: int) -> bool:
+        """Whether it is the address file's, and reads. Landlock lets one open any file by O_PATH, or in a mode that is neither.
+
+        The file is looked at as it is now: the number of one that is gone may be another's.
+        """
+        try:
+            mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & (os.O_PATH | os.O_ACCMODE)
+            own = (self._folder / ADDRESS).stat()
+            return mode == os.O_RDONLY and os.path.samestat(os.fstat(descriptor), own)
+        except (OSError, ValueError):
+            return False
 
     def _is_stale(self) -> bool:
         if self._listener is not None and time.monotonic() - self._checked_at > _CHECK_SECONDS:

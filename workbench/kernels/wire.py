@@ -14,7 +14,7 @@ from typing import Any
 
 #: A request holds a process's environment, a few kilobytes; the system takes no message of more than about 200.
 _LARGEST = 1 << 18
-_DESCRIPTORS = 3
+_DESCRIPTORS = 4
 
 
 def readable(descriptor: int, timeout: float | None) -> bool:
