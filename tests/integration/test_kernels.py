@@ -420,6 +420,25 @@ def test_connections_that_ask_nothing_do_not_keep_others_out(fork_server: Kernel
         assert run("1")[-1]["outcome"]["names"] == ["executed.ipynb"]
 
 
+@pytest.mark.parametrize(
+    "message",
+    [b"[" * 100_000, b'{"":' * 40_000, b"\xff", b"\x00", b"[]", b'{"kind": "\\ud800"}', b'{"kind": {}}', b"1" * 10_000],
+    ids=["nested", "nested objects", "no text", "nul", "no object", "a surrogate", "an object", "a long number"],
+)
+@pytest.mark.parametrize("shown", [True, False])
+def test_no_message_ends_the_server(fork_server: Kernels, workbench: Workbench, message: bytes, shown: bool) -> None:
+    folder = workbench.settings.var / "kernels"
+    before = _pid(workbench.settings)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection, (folder / server.ADDRESS).open() as address:
+        connection.settimeout(10)
+        connection.connect(f"{folder}/{_address(workbench.settings)['socket']}")
+        socket.send_fds(connection, [message], [address.fileno()] if shown else [])
+        told = connection.recv(1000)
+    assert told == b"" or "refused" in json.loads(told)
+    assert fork_server.ensure()
+    assert _pid(workbench.settings) == before
+
+
 # Kernels through jupyter_client
 
 

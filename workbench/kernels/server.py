@@ -145,6 +145,10 @@ class ForkServer:
             return None
         try:
             return self._granted(connection, request, descriptors)
+        except Exception as error:
+            _log.warning("a request could not be answered: %r", error)
+            self._forget(connection)
+            return None
         finally:
             for each in descriptors:
                 os.close(each)
@@ -208,10 +212,7 @@ class ForkServer:
             self._forget(connection)
             return None
         if pid == 0:
-            os.setsid()
-            for number, each in enumerate(descriptors):
-                os.dup2(each, number)
-            return Work(kind=request["kind"], request=request)
+            return _begun(request, descriptors)
         watch = Watch(memory_mb=self._kernel_memory_mb, processes=None, child=pid)
         child = _Child(pid=pid, pidfd=os.pidfd_open(pid), kind=request["kind"], connection=connection, watch=watch)
         self._children[pid] = child
@@ -252,6 +253,17 @@ class ForkServer:
                 each.close()
         self._selector.close()
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+
+
+def _begun(request: Mapping[str, Any], descriptors: Sequence[int]) -> Work:
+    """In a child, which goes on as that or not at all: no second server may come of an error."""
+    try:
+        os.setsid()
+        for number, each in enumerate(descriptors):
+            os.dup2(each, number)
+        return Work(kind=request["kind"], request=request)
+    except BaseException:
+        os._exit(1)
 
 
 @contextlib.contextmanager

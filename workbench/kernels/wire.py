@@ -42,7 +42,7 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     try:
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             raise ValueError("a message is too long")
-        message = json.loads(told)
+        message = _parsed(told)
         if not isinstance(message, dict):
             raise ValueError("a message is a JSON object")
     except ValueError:
@@ -50,3 +50,10 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
             os.close(each)
         raise
     return message, descriptors
+
+
+def _parsed(told: bytes) -> Any:
+    try:
+        return json.loads(told)
+    except RecursionError:
+        raise ValueError("a message is nested too deeply") from None
