@@ -258,6 +258,77 @@ def test_a_notebook_that_prints_without_end_is_cut_and_says_how_much_more_there_
     assert (folder / "run" / "staging" / "executed.ipynb").stat().st_size < 1_100_000
 
 
+_FORGES = """
+import json, os
+told = f"/proc/{{os.getppid()}}/fd"
+pipes = [each for each in os.listdir(told) if os.readlink(f"{{told}}/{{each}}").startswith("pipe:")]
+files = []
+for each in pipes:
+    flags = open(f"/proc/{{os.getppid()}}/fdinfo/{{each}}").read().partition("flags:")[2].split()[0]
+    if int(flags, 8) & os.O_ACCMODE == os.O_WRONLY:
+        files.append(open(f"{{told}}/{{each}}", "wb", 0))
+
+def say(line):
+    for file in files:
+        left = memoryview(line + b"\\n")
+        while left:
+            left = left[file.write(left):]
+
+for line in {lines!r}:
+    say(line)
+"""
+
+
+def test_of_what_a_notebook_says_in_the_name_of_its_run_only_what_is_possible_is_passed_on(run: Run) -> None:
+    lines = [
+        *(b'{"cell": %s, "started": true}' % each for each in (b"true", b"0", b"-1", b"4", b"1e1", b"9" * 4000, b'"1"')),
+        *(b'{"cell": 3, "seconds": %s}' % each for each in (b"NaN", b"Infinity", b"-1", b"1e7", b"9" * 400, b"true", b'"1"')),
+        b'{"cell": 1, "seconds": 1}',
+        *(b'{"cells": %s}' % each for each in (b"7", b"0", b"true")),
+        *(b'{"cell": 1, "stream": %s, "text": "x"}' % each for each in (b'"run"', b'"a\\u0000b"', b"[]", b"{}")),
+        b'{"cell": 1, "stream": "stdout", "text": 1}',
+        b"[" * 100_000,
+        b"\xff",
+        b'{"cell": 3, "stream": "stderr", "text": "a\\u0000b\\ud800"}',
+        b'{"cell": 3, "started": true}',
+    ]
+    *messages, last = run(_FORGES.format(lines=lines))
+    assert last["outcome"]["names"] == ["executed.ipynb"]
+    assert [each for each in messages if "seconds" not in each] == [
+        {"cells": 3},
+        {"cell": 2, "started": True},
+        {"cell": 3, "started": True},
+        {"cell": 3, "stream": "stderr", "text": "a\N{REPLACEMENT CHARACTER}b?"},
+    ]
+    assert [each["cell"] for each in messages if "seconds" in each] == [2, 3]
+
+
+def test_an_outcome_that_a_notebook_invents_can_be_kept(run: Run) -> None:
+    invented = {"error": "a\0b\ud800" * 10_000, "kind": "raised\0", "cell": True, "line": -1, "names": [1], "rows_read": 10**30}
+    outcome = dict(run(_FORGES.format(lines=[json.dumps({"outcome": invented}).encode()]))[-1]["outcome"])
+    assert len(outcome["error"]) == 2000
+    assert not {"\0", "\ud800"} & set(outcome["error"] + outcome["kind"])
+    assert "cell" not in outcome
+    assert "line" not in outcome
+    assert (outcome["names"], outcome["rows_read"]) == ([], 2**62)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "import sys\ntype(sys.stdout).left = 10**12\nfor _ in range(30): print('x' * 100_000, flush=True)",
+        _FORGES.format(lines=[b'{"cell": 3, "stream": "stdout", "text": "%s"}' % (b"x" * 300_000)] * 4).replace(
+            "for line in [", "for line in 4 * ["
+        ),
+    ],
+    ids=["past its own limit", "in the name of its run"],
+)
+def test_a_notebook_gets_no_more_than_is_kept_of_a_run_to_be_passed_on(run: Run, cell: str) -> None:
+    messages = run(cell, memory_limit_mb=1000)
+    assert "error" not in messages[-1]["outcome"], messages[-1]
+    assert 1_000_000 <= len(_printed(messages)) <= 1_000_200
+
+
 def test_what_a_notebook_removes_after_its_end_is_missed(run: Run) -> None:
     remover = "import os\nwhile True:\n    try:\n        os.unlink('executed.ipynb')\n    except OSError:\n        pass"
     removing = (

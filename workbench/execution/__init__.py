@@ -25,5 +25,10 @@ _LONGEST_ERROR = 2000
 
 
 def shortened(text: str) -> str:
-    """As it may stand in the ledger and on a screen: PostgreSQL holds no NUL, and nobody reads a megabyte."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()[:_LONGEST_ERROR]
+    """As it may stand in the ledger and on a screen: nobody reads a megabyte."""
+    return cleaned(text)[:_LONGEST_ERROR]
+
+
+def cleaned(text: str) -> str:
+    """As it may be kept and sent, with as many characters: PostgreSQL holds no NUL, and UTF-8 no half of a pair."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

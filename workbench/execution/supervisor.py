@@ -14,27 +14,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from workbench import sandbox
-from workbench.execution import Order, Outcome, Say, notebook, taking
+from workbench.execution import Order, Outcome, Say, messages, notebook, taking
 from workbench.kernels import descendants
 from workbench.kernels.descendants import Exceeded, Watch
 
-#: A notebook can speak in the name of the process that executes it: nothing but this is passed on, of lines up to this.
+#: Of what the other processes say.
 _LONGEST_LINE = 8 << 20
-_MESSAGES: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
-    "cells": {"cells": int},
-    "started": {"cell": int, "started": bool},
-    "seconds": {"cell": int, "seconds": (int, float)},
-    "stream": {"cell": int, "stream": str, "text": str},
-}
-_OUTCOME: Mapping[str, type] = {
-    "error": str,
-    "kind": str,
-    "cell": int,
-    "line": int,
-    "unwritable": str,
-    "names": list,
-    "rows_read": int,
-}
 
 
 def main() -> int:
@@ -61,6 +46,7 @@ class _NoLongerWanted(Exception):
 class _Run:
     def __init__(self, order: Order) -> None:
         self._order = order
+        self._checks = messages.Checks()
         self._cell: int | None = None
         self._outcome: Outcome | None = None
         self._exceeded: Exceeded | None = None
@@ -118,25 +104,17 @@ class _Run:
         return None
 
     def _hear(self, line: bytes) -> None:
-        with contextlib.suppress(ValueError):
-            message = json.loads(line)
-            if isinstance(message, dict):
-                self._pass_on(message)
-
-    def _pass_on(self, message: Mapping[str, Any]) -> None:
-        if isinstance(message.get("outcome"), dict):
-            said = message["outcome"]
-            self._outcome = {key: said[key] for key, kind in _OUTCOME.items() if isinstance(said.get(key), kind)}
-            if self._outcome.get("kind") == "died":
-                self._outcome = {**self._outcome, **self._where()}
+        message = messages.parsed(line)
+        if message is None:
             return
-        for name, shape in _MESSAGES.items():
-            if name in message and all(isinstance(message.get(key), kind) for key, kind in shape.items()):
-                self._cell = message.get("cell", self._cell)
-                if name == "seconds":
-                    self._exceeded = self.watch.look(closely=True)
-                _print({key: message[key] for key in shape})
-                return
+        if isinstance(message.get("outcome"), dict):
+            said = messages.outcome(message["outcome"])
+            self._outcome = {**said, **self._where()} if said.get("kind") == "died" else said
+        elif (passed := self._checks.passed(message)) is not None:
+            self._cell = passed.get("cell", self._cell)
+            if "seconds" in passed:
+                self._exceeded = self.watch.look(closely=True)
+            _print(passed)
 
     def _where(self) -> dict[str, int]:
         return {"cell": self._cell} if self._cell is not None else {}
