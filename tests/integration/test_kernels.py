@@ -213,6 +213,16 @@ def test_a_run_finds_itself_in_its_own_environment_and_folder(run: Run, folder: 
     assert not {name for name in names if name.startswith(("OPENBLAS", "MALLOC", "JE_"))}
 
 
+_HOLDS_FILES_IN_MEMORY = (
+    "import os, time\nfiles = [os.memfd_create(str(number)) for number in range(6)]\nfor each in files:\n"
+    "    for _ in range(100):\n        os.write(each, bytes(1 << 20))\ntime.sleep(60)"
+)
+_STARTS_THREADS = (
+    "import threading\nthreading.stack_size(1 << 16)\nwait = threading.Event().wait\n"
+    "for _ in range(1100):\n    threading.Thread(target=wait, daemon=True).start()\nwait(60)"
+)
+
+
 @pytest.mark.parametrize(
     ("cell", "kind", "told", "place"),
     [
@@ -223,9 +233,15 @@ def test_a_run_finds_itself_in_its_own_environment_and_folder(run: Run, folder: 
         ("kept = []\nwhile True:\n    kept.append(bytearray(b'x' * 10_000_000))", "memory", "the 400 MB of memory", (3, None)),
         ("import os\nwhile True:\n    os.fork()", "processes", "the 24 processes", (3, None)),
         ("import os\nwhile True:\n    os.fork() or os.setsid()", "processes", "the 24 processes", (3, None)),
+        (_HOLDS_FILES_IN_MEMORY, "memory", "the 400 MB of memory", (3, None)),
+        ("open('x', 'w').truncate(600_000_000)", "raised", "File too large", (3, 1)),
+        (_STARTS_THREADS, "processes", "the 1,000 threads", (3, None)),
         ("import os, shutil\nshutil.rmtree(os.getcwd())", "raised", "removed the folder", (None, None)),
     ],
-    ids=["raises", "exits", "crashes", "kills its parent", "allocates", "forks", "forks out of its group", "removes its folder"],
+    ids=[
+        *("raises", "exits", "crashes", "kills its parent", "allocates", "forks", "forks out of its group"),
+        *("holds files in memory", "writes a file that is too large", "starts threads", "removes its folder"),
+    ],
 )
 def test_a_notebook_that_ends_badly_is_told_by_kind_cell_and_reason(
     run: Run, workbench: Workbench, cell: str, kind: str, told: str, place: tuple[int | None, int | None]

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import resource
 import traceback
 import warnings
 from pathlib import Path
@@ -24,6 +25,8 @@ def execute(order: Order, say: Say) -> Outcome:
     work = Path(order["work"])
     preload.live_in(order["environment"])
     os.chdir(work)
+    # Of files in memory, too, so that none outgrows the run's limit between two looks at it.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (sandbox.LARGEST_FILE, sandbox.LARGEST_FILE))
     sandbox.restrict(read=order["readable"], write=[order["private"]])
     # Now: where there are other threads, a copy of this process would have their locks without them. It starts while the notebook
     # is being read.

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ import psutil
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MEBIBYTE = 1 << 20
+#: Threads take memory and numbers of the system's that are nowhere counted as the process's. DuckDB starts one for each core.
+_MOST_THREADS = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +24,7 @@ class Process:
     pid: int
     parent: int
     group: int
+    threads: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +41,7 @@ class Watch:
     INTERVAL = 0.1
     #: Walking through all the memory of a run takes 15 ms.
     _EXACTLY_INTERVAL = 0.5
+    _FILES_INTERVAL = 0.5
 
     def __init__(self, *, memory_mb: int | None, processes: int | None, child: int | None = None) -> None:
         self._child = child
@@ -45,9 +49,11 @@ class Watch:
         self._processes = processes
         # All that was imported before the run began, and is shared with whoever imported it.
         self._inherited = _unshared_with_files(os.getpid())
-        self._next = self._exactly_next = 0.0
+        self._next = self._exactly_next = self._files_next = 0.0
         #: What the processes have changed of what they inherited, as far as it is known: it is nowhere counted but page by page.
         self._changed_mb = 0.0
+        #: Files in memory, which need not be mapped anywhere. What is mapped of them may be counted twice.
+        self._files_mb = 0.0
         self.peak_mb = 0.0
 
     def look(self, *, closely: bool = False) -> Exceeded | None:
@@ -60,13 +66,16 @@ class Watch:
             return None
         self._next = now + self.INTERVAL
         found = self._found()
-        if self._processes is not None and len(found) > self._processes:
-            return Exceeded(kind="processes", message=f"it started more than the {self._processes} processes that it may have")
-        grown = sum(max(_unshared_with_files(each.pid) - self._inherited, 0) for each in found) / _MEBIBYTE
+        if self._processes is not None and (exceeded := _too_many(found, self._processes)):
+            return exceeded
+        if now >= self._files_next:
+            self._files_next = now + self._FILES_INTERVAL
+            self._files_mb = _files_in_memory(found) / _MEBIBYTE
+        grown = sum(max(_unshared_with_files(each.pid) - self._inherited, 0) for each in found) / _MEBIBYTE + self._files_mb
         near = self._memory_mb is not None and grown > self._memory_mb / 2
         if near or (closely and now >= self._exactly_next):
             self._exactly_next = now + self._EXACTLY_INTERVAL
-            used = _exactly(found) / _MEBIBYTE
+            used = _exactly(found, self._inherited) / _MEBIBYTE + self._files_mb
             # What its processes share counts once, which makes it less; later they may be gone.
             self._changed_mb = max(used - grown, 0.0)
         else:
@@ -79,7 +88,15 @@ class Watch:
     def _found(self) -> list[Process]:
         if self._child is None:
             return below(os.getpid())
-        return [Process(pid=self._child, parent=os.getpid(), group=self._child), *below(self._child)]
+        return [Process(pid=self._child, parent=os.getpid(), group=self._child, threads=1), *below(self._child)]
+
+
+def _too_many(found: Sequence[Process], processes: int) -> Exceeded | None:
+    if len(found) > processes:
+        return Exceeded(kind="processes", message=f"it started more than the {processes} processes that it may have")
+    if sum(each.threads for each in found) > _MOST_THREADS:
+        return Exceeded(kind="processes", message=f"it started more than the {_MOST_THREADS:,} threads that it may have")
+    return None
 
 
 def below(root: int) -> list[Process]:
@@ -125,15 +142,15 @@ def _linux() -> Iterable[Process]:
     for name in os.listdir("/proc"):  # noqa: PTH208  # ten times a second
         if name.isdecimal():
             with contextlib.suppress(OSError):
-                # After the command's name, which may hold anything: state, parent, group.
-                fields = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split(maxsplit=3)
-                yield Process(pid=int(name), parent=int(fields[1]), group=int(fields[2]))
+                # After the command's name, which may hold anything: state, parent, group, and as the 18th the number of threads.
+                fields = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split(maxsplit=18)
+                yield Process(pid=int(name), parent=int(fields[1]), group=int(fields[2]), threads=int(fields[17]))
 
 
 def _elsewhere() -> Iterable[Process]:
     for each in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            yield Process(pid=each.pid, parent=each.ppid(), group=os.getpgid(each.pid))
+            yield Process(pid=each.pid, parent=each.ppid(), group=os.getpgid(each.pid), threads=1)
 
 
 def _at_home(private: str) -> list[int]:
@@ -153,16 +170,34 @@ def _unshared_with_files(pid: int) -> int:
     return 0
 
 
-def _exactly(found: Iterable[Process]) -> int:
+def _files_in_memory(found: Iterable[Process]) -> int:
+    """Bytes of those that the processes hold open, each file once."""
+    sizes = {}
+    for process in found:
+        folder = f"/proc/{process.pid}/fd"
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):  # noqa: PTH208  # of all the processes of a run
+                with contextlib.suppress(OSError):
+                    if os.readlink(f"{folder}/{name}").startswith("/memfd:"):  # noqa: PTH115
+                        status = Path(folder, name).stat()
+                        sizes[status.st_ino] = status.st_blocks * 512
+    return sum(sizes.values())
+
+
+def _exactly(found: Iterable[Process], inherited: int) -> int:
     """Bytes that are the processes' own, or shared by them alone.
 
     This process has the same memory in common with whoever imported it as each of them has, or more: that part does not count.
+    Where a process does not let itself be looked at, all that is not `inherited` is its own.
     """
     mine = _proportional(os.getpid())
     common = mine.get("Pss_Anon", 0) - mine.get("Private_Dirty", 0)
     total = 0
-    for each in (_proportional(process.pid) for process in found):
-        total += max(each.get("Pss_Anon", 0) + each.get("Pss_Shmem", 0) - common, each.get("Private_Dirty", 0))
+    for process in found:
+        if each := _proportional(process.pid):
+            total += max(each.get("Pss_Anon", 0) + each.get("Pss_Shmem", 0) - common, each.get("Private_Dirty", 0))
+        else:
+            total += max(_unshared_with_files(process.pid) - inherited, 0)
     return total
 
 
