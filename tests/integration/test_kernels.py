@@ -265,6 +265,25 @@ def test_memory_that_is_shared_with_the_fork_server_or_by_a_runs_own_processes_c
     assert 200_000_000 / 2**20 < outcome["peak_memory_mb"] < 400
 
 
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("for number in range(3):\n    open(str(number), 'wb').write(bytes(50_000_000))", "the 100 MB of files"),
+        ("import os\nfor number in range(25_000):\n    os.mkdir(str(number))", "the 20,000 files"),
+    ],
+)
+def test_a_notebook_that_fills_the_disk_is_ended(run: Run, cell: str, told: str) -> None:
+    outcome = run(f"{cell}\nimport time\ntime.sleep(60)", files_limit_mb=100)[-1]["outcome"]
+    assert (outcome["cell"], told in outcome["error"]) == (3, True), outcome
+
+
+def test_a_kernel_that_cannot_be_started_since_nothing_can_be_written_is_told_with_the_folder(run: Run, folder: Path) -> None:
+    elsewhere = str(folder / "elsewhere")
+    outcome = run("1", private=elsewhere)[-1]["outcome"]
+    assert outcome["kind"] == "unwritable", outcome
+    assert elsewhere in outcome["unwritable"]
+
+
 def test_a_notebook_that_prints_without_end_is_cut_and_says_how_much_more_there_was(run: Run, folder: Path) -> None:
     shown = "print('x' * 100_000_000)\nimport os\nfor _ in range(100):\n    os.write(1, b'y' * 10_000)"
     messages = run(shown, "print('and this')", memory_limit_mb=1000)

@@ -28,13 +28,13 @@ def execute(order: Order, say: Say) -> Outcome:
     # Of files in memory, too, so that none outgrows the run's limit between two looks at it.
     resource.setrlimit(resource.RLIMIT_FSIZE, (sandbox.LARGEST_FILE, sandbox.LARGEST_FILE))
     sandbox.restrict(read=order["readable"], write=[order["private"]])
-    # Now: where there are other threads, a copy of this process would have their locks without them. It starts while the notebook
-    # is being read.
-    manager = client.Manager(Beforehand() if preload.forkable() else None)
-    manager.launch()
     # Parameters have been checked; papermill knows fewer types and says that it does not know the others.
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
+        # Now: where there are other threads, a copy of this process would have their locks without them. It starts while the
+        # notebook is being read.
+        manager = client.Manager(Beforehand() if preload.forkable() else None)
+        manager.launch()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of libraries; the notebook's own are in its outputs
             execute_notebook(
@@ -61,7 +61,8 @@ def execute(order: Order, say: Say) -> Outcome:
     except OSError as error:
         if not work.is_dir():
             return {"error": "the notebook removed the folder that it was executed in", "kind": "raised"}
-        return {"error": shortened(str(error)), "unwritable": error.strerror, "kind": "unwritable"}
+        reason = f"{error.strerror or error} (in the run's private folder, {order['private']})"
+        return {"error": shortened(str(error)), "unwritable": reason, "kind": "unwritable"}
     except Exception as error:
         traceback.print_exc()
         return {"error": shortened(f"{type(error).__name__}: {error}"), "kind": "raised"}

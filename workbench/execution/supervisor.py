@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from workbench import sandbox
 from workbench.execution import Order, Outcome, Say, messages, notebook, taking
+from workbench.execution.space import Space
 from workbench.kernels import descendants
 from workbench.kernels.descendants import Exceeded, Watch
 
@@ -46,6 +47,7 @@ class _NoLongerWanted(Exception):
 class _Run:
     def __init__(self, order: Order) -> None:
         self._order = order
+        self._space = Space(order)
         self._checks = messages.Checks()
         self._cell: int | None = None
         self._outcome: Outcome | None = None
@@ -93,7 +95,7 @@ class _Run:
             ready, _, _ = select.select([read_end, sys.stdin], [], [], Watch.INTERVAL)
             if sys.stdin in ready:
                 raise _NoLongerWanted
-            if (exceeded := self._exceeded or self.watch.look()) is not None:
+            if (exceeded := self._exceeded or self.watch.look() or self._space.look()) is not None:
                 return exceeded
             if read_end in ready:
                 if not (piece := os.read(read_end, 1 << 16)) or len(heard) > _LONGEST_LINE:
