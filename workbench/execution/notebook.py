@@ -25,8 +25,7 @@ def execute(order: Order, say: Say) -> Outcome:
     work = Path(order["work"])
     preload.live_in(order["environment"])
     os.chdir(work)
-    # Of files in memory, too, so that none outgrows the run's limit between two looks at it.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (sandbox.LARGEST_FILE, sandbox.LARGEST_FILE))
+    _limit_files()
     sandbox.restrict(read=order["readable"], write=[order["private"]])
     # Parameters have been checked; papermill knows fewer types and says that it does not know the others.
     logging.getLogger("papermill").setLevel(logging.ERROR)
@@ -67,6 +66,13 @@ def execute(order: Order, say: Say) -> Outcome:
         traceback.print_exc()
         return {"error": shortened(f"{type(error).__name__}: {error}"), "kind": "raised"}
     return {}
+
+
+def _limit_files() -> None:
+    """Those in memory, too, so that none outgrows the run's limit between two looks at it. A lower limit there is stays."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if most == resource.RLIM_INFINITY or most > sandbox.LARGEST_FILE:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (sandbox.LARGEST_FILE, sandbox.LARGEST_FILE))
 
 
 def _line(frames: list[str]) -> int | None:
