@@ -364,14 +364,16 @@ def test_a_notebook_gets_no_more_than_is_kept_of_a_run_to_be_passed_on(run: Run,
     assert 1_000_000 <= len(_printed(messages)) <= 1_000_200
 
 
-def test_what_a_notebook_removes_after_its_end_is_missed(run: Run) -> None:
+def test_what_a_notebook_removes_after_its_end_is_missed_or_taken_in_time(run: Run) -> None:
     remover = "import os\nwhile True:\n    try:\n        os.unlink('executed.ipynb')\n    except OSError:\n        pass"
     removing = (
         f"import os, subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {remover!r}], start_new_session=True)\n"
         "open('executed.ipynb', 'a').close()\nwhile os.path.exists('executed.ipynb'):\n    pass"
     )
     outcome = run(removing)[-1]["outcome"]
-    assert (outcome["kind"], "removed the executed notebook" in outcome["error"]) == ("export", True)
+    # Who is first, it or the end of all that the notebook started, is not for a test to say.
+    told = outcome.get("names") or (outcome["kind"], "removed the executed notebook" in outcome["error"])
+    assert told in (["executed.ipynb"], ("export", True))
 
 
 @pytest.mark.parametrize("warm", [True, False])
