@@ -29,6 +29,8 @@ _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": 
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+#: No document needs more; PyYAML calls itself for each level, and Python bears some hundreds of them.
+_MOST_LEVELS = 50
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,8 +58,10 @@ class Document:
 
 
 def read(text: str, name: str, refusal: Refusal) -> Document:
-    """The document in `text`; raises `refusal` where it is no YAML at all."""
+    """The document in `text`; raises `refusal` where it is no YAML at all, or is nested too deeply to be read."""
     try:
+        if line := _line_too_deep(text):
+            raise refusal(name, [(line, f"this is nested too deeply; at most {_MOST_LEVELS} levels are read")])
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise refusal(name, [_syntax_mistake(error)]) from None
@@ -90,6 +94,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; there is {', '.join(map(repr, by_fold.values()))}" if by_fold else ""
 
 
+def _line_too_deep(text: str) -> int | None:
+    """Where there are too many levels; PyYAML goes through the events, other than through the nodes, without calling itself."""
+    level = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            level += 1
+            if level > _MOST_LEVELS:
+                assert event.start_mark is not None
+                return int(event.start_mark.line) + 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            level -= 1
+    return None
+
+
 def _syntax_mistake(error: yaml.YAMLError) -> tuple[int, str]:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
@@ -103,7 +121,7 @@ def _plain(node: yaml.Node, mistakes: Mistakes, seen: set[int]) -> Any:
     if node.tag not in _TAGS:
         mistakes.append((_line(node), f"the tag {node.tag!r} has no place here"))
     if isinstance(node, yaml.ScalarNode):
-        return _scalar(node)
+        return _scalar(node, mistakes)
     seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, mistakes, seen) for item in node.value]
@@ -122,7 +140,7 @@ def _mapping(node: yaml.Node, mistakes: Mistakes, seen: set[int]) -> dict[str, A
     return found
 
 
-def _scalar(node: yaml.ScalarNode) -> Any:
+def _scalar(node: yaml.ScalarNode, mistakes: Mistakes) -> Any:
     text: str = node.value
     if node.style is not None:  # quoted or a block: text, whatever it looks like
         return text
@@ -131,8 +149,16 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     if text in _NULLS:
         return None
     if _INTEGER.fullmatch(text):
-        return int(text)
+        return _integer(node, mistakes)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _integer(node: yaml.ScalarNode, mistakes: Mistakes) -> int | None:
+    try:
+        return int(node.value)
+    except ValueError:  # Python reads some thousands of digits, and no more
+        mistakes.append((_line(node), f"a number of {len(node.value):,} digits cannot be read; put it in quotes if it is text"))
+        return None
 
 
 def _line(node: yaml.Node) -> int:

@@ -145,6 +145,19 @@ def test_a_change_is_taken_up_and_a_broken_file_leaves_what_was(
         process.says("schedules.yaml:2: there is no tenant 'newcomer'", 4)
         tenants.add(catalog, tenants.Tenant(id="newcomer", name="N", timezone="UTC", currency="CHF"))
         _await(lambda: "".join(process.said).count("schedules now: 1") == 2, 4)
+        _write(own_home, "[" * 5000)
+        process.says("schedules.yaml:1: this is nested too deeply", 4)
+        (own_home / "schedules.yaml").unlink()
+        os.mkfifo(own_home / "schedules.yaml")
+        process.says("schedules.yaml:1: is no file", 4)
+        (own_home / "schedules.yaml").unlink()
+        odd = own_home / "notebooks" / "reports" / "odd.ipynb"
+        odd.parent.mkdir(parents=True)
+        odd.write_text("[" * 100_000)
+        _write(own_home, EVERY_MINUTE.replace("* * * * *", "0 9 * * *"))
+        process.says("the schedules stay as they were before: RecursionError: ", 4)
+        odd.unlink()
+        _await(lambda: "".join(process.said).count("schedules now: 1") == 3, 4)
         assert process.end() == 0
     tenants.remove(catalog, "newcomer")
 

@@ -6,6 +6,7 @@ import calendar
 import datetime as dt
 import itertools
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -113,16 +114,27 @@ MISTAKES = [
     ("{{ previous_quarter.end }}", "{{ previous_year.end }}", 15, "is before start_date"),
     ("    retries: 0", "    enabled: perhaps", 20, "input should be a valid boolean"),
     ("count: 8", "count: 0", 19, "greater than or equal to 1"),
+    ("count: 8", "count: " + "9" * 5000, 19, "a number of 5,000 digits cannot be read"),
+    ("count: 8", "count: " + "[" * 5000, 19, "nested too deeply"),
 ]
 
 
-@pytest.mark.parametrize(("right", "wrong", "line", "told"), MISTAKES, ids=[wrong.split("\n")[0] for _, wrong, _, _ in MISTAKES])
+@pytest.mark.parametrize(
+    ("right", "wrong", "line", "told"), MISTAKES, ids=[wrong.split("\n")[0][:60] for _, wrong, _, _ in MISTAKES]
+)
 def test_every_mistake_is_told_with_its_line_and_what_would_be_right(right: str, wrong: str, line: int, told: str) -> None:
     assert right in GOOD
     with pytest.raises(InvalidSchedules) as refused:
         parse(GOOD.replace(right, wrong, 1))
     assert [found for found, what in refused.value.mistakes if told in what] == [line], refused.value.mistakes
     assert str(refused.value).startswith("schedules.yaml:")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_pipe_or_folder_of_that_name_is_refused_and_not_waited_for(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "schedules.yaml")
+    with pytest.raises(InvalidSchedules, match=r"^schedules\.yaml:1: is no file"):
+        file.read(tmp_path, [])
 
 
 def test_all_mistakes_of_a_file_are_told_at_once() -> None:

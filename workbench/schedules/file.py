@@ -32,6 +32,9 @@ def read(home: Path, tenant_ids: Collection[str]) -> dict[str, Schedule]:
     """The schedules of the workbench's file, by name. Raises InvalidSchedules with every mistake."""
     path = home / NAME
     try:
+        # A pipe would be waited for.
+        if path.exists() and not path.is_file():
+            raise InvalidSchedules(NAME, [(1, "is no file")])
         text, changed = path.read_text(encoding="utf-8-sig"), path.stat().st_mtime
     except FileNotFoundError:
         raise InvalidSchedules(NAME, [(1, "there is no such file")]) from None

@@ -152,11 +152,16 @@ class _Scheduler:
         try:
             found = file.read(self._settings.home, self._tenant_ids())
         except InvalidSchedules as error:
-            self._refuse(str(error))
+            self._refuse(f"\n{error}")
             return
         except DatabaseUnavailable:
             self._file.look_again()
             raise
+        except Exception as error:
+            # A fault of ours, or of something that the file leads to: no reason to stop what goes well.
+            self._refuse(f" {type(error).__name__}: {' '.join(str(error).split())}")
+            _log.debug("this is where", exc_info=True)
+            return
         with self._catalog.everything() as connection:
             state.forget_timing(connection, set(self._schedules) - set(found))
         _log.info("%s was changed; schedules now: %d", file.NAME, len(found))
@@ -164,7 +169,7 @@ class _Scheduler:
 
     def _refuse(self, mistakes: str) -> None:
         if mistakes != self._refused:
-            _log.warning("%s cannot be used as it is now; the schedules stay as they were before:\n%s", file.NAME, mistakes)
+            _log.warning("%s cannot be used as it is now; the schedules stay as they were before:%s", file.NAME, mistakes)
         self._refused = mistakes
 
     def _tenant_ids(self) -> list[str]:
