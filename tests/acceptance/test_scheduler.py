@@ -233,6 +233,16 @@ def test_a_schedule_is_run_now_and_filled_up(ask: Callable[..., Any], run_cli: C
     )
 
 
+def test_of_very_many_ticks_to_come_the_first_are_listed_and_the_others_counted(
+    run_cli: Cli, own_home: Path, catalog: Catalog
+) -> None:
+    _write(own_home, EVERY_MINUTE.replace("all", "[zurich]"))
+    told = run_cli("schedules", "next", "--days", "8", home=own_home)
+    assert (told.stdout.count(" busy "), told.stdout.splitlines()[-1]) == (1000, "and 10,520 more")
+    machine = run_cli("schedules", "next", "--days", "8", "--json", home=own_home)
+    assert (len(json.loads(machine.stdout)), machine.stderr) == (10_000, "and 1,520 more\n")
+
+
 def test_a_pause_holds_until_it_is_ended(ask: Callable[..., Any], run_cli: Cli, own_home: Path) -> None:
     _write(own_home, WEEK)
     assert run_cli("schedules", "pause", "morning", home=own_home).stdout.startswith("Paused morning;")

@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from workbench import notebooks, schedules
 from workbench import settings as settings_table
 from workbench.catalog import Catalog, tables, tenants
 from workbench.cli.context import Workbench
-from workbench.errors import BadInput
+from workbench.errors import BadInput, NotFound
 from workbench.schedules import file, orders, state
 from workbench.schedules.schedule import Schedule
 
@@ -467,6 +468,27 @@ def test_a_backfill_queues_whole_days_once_and_what_was_skipped_again(workbench:
         fill(9, 9, tenant_id="new_york")
     with pytest.raises(BadInput, match="before it starts"):
         fill(9, 8)
+    with pytest.raises(NotFound, match="There is no tenant nope"):
+        fill(9, 9, tenant_id="nope")
+
+
+def test_a_backfill_of_any_days_there_are_is_answered_at_once(workbench: Workbench) -> None:
+    def fill(cron: str, first: dt.date, last: dt.date) -> list[orders.Filled]:
+        return schedules.backfill(
+            *(workbench.catalog, workbench.settings, _daily(workbench, cron), first, last, _at(11, 18)),
+            tenant_id=None,
+            by="cli:ann",
+            dry_run=True,
+        )
+
+    assert [f"{each.local:%d}" for each in fill("0 7 * * *", dt.date(2026, 6, 10), dt.date.max)] == ["10", "11"]
+    assert fill("0 7 * * *", dt.date.max, dt.date.max) == []
+    with pytest.raises(BadInput, match="starts on 0001-01-01; its first day can be 1970-01-01 or later"):
+        fill("0 7 * * *", dt.date.min, dt.date.max)
+    started = time.monotonic()
+    with pytest.raises(BadInput, match="more than 10,000 runs"):
+        fill("* * * * *", dt.date(1990, 1, 1), dt.date.max)
+    assert time.monotonic() - started < 5
 
 
 def test_a_person_runs_a_schedule_now_and_its_own_tick_comes_all_the_same(workbench: Workbench) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from workbench.schedules.agenda import Standing, Upcoming
     from workbench.schedules.schedule import Schedule
 
+#: Of the ticks to come, so many are shown to a person and to a program.
+_MOST_LINES, _MOST_OBJECTS = 1000, 10_000
+
 _of_tenant = click.option("--tenant", "tenant_id", metavar="ID", help="Only for this tenant.")
 
 
@@ -78,14 +81,13 @@ def next_(days: int, as_json: bool) -> None:
 
     with opened() as workbench:
         found = agenda.upcoming(workbench.catalog, _schedules(workbench), _now(), days)
+    shown = found[: _MOST_OBJECTS if as_json else _MOST_LINES]
     if as_json:
-        json_rows({"schedule": each.schedule, **_when(each), "tenants": list(each.tenant_ids)} for each in found)
-        return
-    table = [
-        {"tick": f"{each.local:%a %Y-%m-%d %H:%M}", "zone": each.zone, "schedule": each.schedule, "tenants": len(each.tenant_ids)}
-        for each in found
-    ]
-    rows(table, as_json=False, nothing=f"No tick in the next {days} days.")
+        json_rows({"schedule": each.schedule, **_when(each), "tenants": list(each.tenant_ids)} for each in shown)
+    else:
+        rows([_tick(each) for each in shown], as_json=False, nothing=f"No tick in the next {days} days.")
+    if len(found) > len(shown):
+        click.echo(f"and {len(found) - len(shown):,} more", err=as_json)
 
 
 @command.command()
@@ -237,6 +239,15 @@ def _whole(standing: Standing) -> dict[str, Any]:
 
 def _when(upcoming: Upcoming) -> dict[str, Any]:
     return {"tick": upcoming.local.astimezone(dt.UTC), "local": upcoming.local, "zone": upcoming.zone}
+
+
+def _tick(upcoming: Upcoming) -> dict[str, Any]:
+    return {
+        "tick": f"{upcoming.local:%a %Y-%m-%d %H:%M}",
+        "zone": upcoming.zone,
+        "schedule": upcoming.schedule,
+        "tenants": len(upcoming.tenant_ids),
+    }
 
 
 def _place(schedule: Schedule) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import itertools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, func, update
 
 from workbench import notebooks, runs
-from workbench.catalog import Catalog
+from workbench.catalog import Catalog, tenants
 from workbench.catalog.tables import report_executions
 from workbench.errors import BadInput
 from workbench.schedules import spans, state, ticks
@@ -25,6 +26,8 @@ _log = logging.getLogger(__name__)
 MOST_LATE = 1000
 #: More runs than this are not queued by one backfill.
 MOST_FILLED = 10_000
+#: Nobody has data of days before, and the first days that Python knows cannot be counted back from.
+_FIRST_DAY = dt.date(1970, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,8 +130,9 @@ def enqueue_now(
 ) -> list[tuple[str, str]]:
     """Queues a run for each tenant of the schedule, or for that one of them, as a person's wish; (tenant, run id) of each.
 
-    Raises BadInput where the schedule is not for that tenant, or where it cannot be run.
+    Raises NotFound where there is no such tenant, BadInput where the schedule is not for it or cannot be run.
     """
+    _check_tenant(catalog, tenant_id)
     with catalog.everything() as connection:
         members = _chosen(schedule, state.members(connection, schedule, None, now), tenant_id)
         order = _order(settings, schedule)
@@ -157,15 +161,20 @@ def backfill(
 ) -> list[Filled]:
     """Queues the past ticks of these whole days, in the schedule's time zone, that have no run yet or were skipped.
 
-    With `dry_run` nothing is kept of it. Raises BadInput where that cannot be done, or would be more than MOST_FILLED ticks.
+    With `dry_run` nothing is kept of it. Raises NotFound where there is no such tenant, BadInput where it cannot be done, or
+    would be more than MOST_FILLED ticks.
     """
+    if first < _FIRST_DAY:
+        raise BadInput(f"The backfill starts on {first}; its first day can be {_FIRST_DAY} or later.")
     if last < first:
         raise BadInput(f"The backfill ends ({last}) before it starts ({first}).")
+    _check_tenant(catalog, tenant_id)
     with catalog.everything() as connection:
         members = _chosen(schedule, state.members(connection, schedule, None, now), tenant_id)
-        wanted = [(member, tick) for member in members for tick in _of_days(schedule, member, first, last, now)]
+        every = ((member, tick) for member in members for tick in _of_days(schedule, member, first, last, now))
+        wanted = list(itertools.islice(every, MOST_FILLED + 1))
         if len(wanted) > MOST_FILLED:
-            raise BadInput(f"That would be {len(wanted):,} runs; at most {MOST_FILLED:,} are queued at once. Choose fewer days.")
+            raise BadInput(f"That would be more than {MOST_FILLED:,} runs, which are not queued at once. Choose fewer days.")
         order, attempt = _order(settings, schedule), connection.begin_nested()
         filled = [_filled(connection, order, member, tick, by) for member, tick in wanted]
         attempt.rollback() if dry_run else attempt.commit()
@@ -238,6 +247,11 @@ def _order(settings: Settings, schedule: Schedule) -> _Order:
         return _Order(schedule=schedule, report=None, content_hash="", problem=str(error))
 
 
+def _check_tenant(catalog: Catalog, tenant_id: str | None) -> None:
+    if tenant_id is not None:
+        tenants.get(catalog, tenant_id)
+
+
 def _chosen(schedule: Schedule, members: list[Member], tenant_id: str | None) -> list[Member]:
     found = [member for member in members if tenant_id in (None, member.tenant_id)]
     if not found:
@@ -248,6 +262,9 @@ def _chosen(schedule: Schedule, members: list[Member], tenant_id: str | None) ->
 
 def _of_days(schedule: Schedule, member: Member, first: dt.date, last: dt.date, now: dt.datetime) -> Iterator[dt.datetime]:
     zone = schedule.zone(member.timezone)
+    last = min(last, now.astimezone(zone).date())
+    if last < first:
+        return iter(())
     start = dt.datetime.combine(first, dt.time(), zone).astimezone(dt.UTC)
     end = dt.datetime.combine(last + dt.timedelta(days=1), dt.time(), zone).astimezone(dt.UTC)
     moment = dt.timedelta(microseconds=1)
