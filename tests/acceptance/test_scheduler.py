@@ -231,6 +231,11 @@ def test_a_schedule_is_run_now_and_filled_up(ask: Callable[..., Any], run_cli: C
         2,
         "Error: There is no schedule 'mornings' in schedules.yaml; did you mean 'morning'?\n",
     )
+    nobody = run_cli("schedules", "run", "morning", "--tenant", "nope", home=own_home)
+    assert (nobody.returncode, nobody.stderr) == (2, run_cli("runs", "list", "--tenant", "nope", home=own_home).stderr)
+    no_day = run_cli("schedules", "backfill", "morning", "--from", "2026-13-01", "--to", "2026-03-08", home=own_home)
+    assert no_day.returncode == 2
+    assert "'2026-13-01' must be a day like 2026-01-31." in no_day.stderr
 
 
 def test_of_very_many_ticks_to_come_the_first_are_listed_and_the_others_counted(

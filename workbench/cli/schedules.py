@@ -140,17 +140,24 @@ def resume(name: str) -> None:
     click.echo(f"Resumed {name}." if resumed else f"{name} was not paused.")
 
 
-_DAY = click.DateTime(["%Y-%m-%d"])
+class _Day(click.ParamType[dt.date]):
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
+        try:
+            return dt.datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
+        except ValueError:
+            self.fail(f"{value!r} must be a day like 2026-01-31.", param, ctx)
 
 
 @command.command()
 @click.argument("name")
-@click.option("--from", "first", metavar="DAY", type=_DAY, required=True, help="First day, like 2026-01-01.")
-@click.option("--to", "last", metavar="DAY", type=_DAY, required=True, help="Last day, up to its end or up to now.")
+@click.option("--from", "first", metavar="DAY", type=_Day(), required=True, help="First day, like 2026-01-01.")
+@click.option("--to", "last", metavar="DAY", type=_Day(), required=True, help="Last day, up to its end or up to now.")
 @_of_tenant
 @click.option("--dry-run", is_flag=True, help="Only say what would be queued.")
 @as_json
-def backfill(name: str, first: dt.datetime, last: dt.datetime, tenant_id: str | None, dry_run: bool, as_json: bool) -> None:
+def backfill(name: str, first: dt.date, last: dt.date, tenant_id: str | None, dry_run: bool, as_json: bool) -> None:
     """Queue the past ticks of the schedule NAME that have no run yet, or were skipped, behind all that waits.
 
     Days are those of the time zone that the schedule ticks in. Each run gets the dates of its own tick.
@@ -164,8 +171,8 @@ def backfill(name: str, first: dt.datetime, last: dt.datetime, tenant_id: str | 
             workbench.catalog,
             workbench.settings,
             schedule,
-            first.date(),
-            last.date(),
+            first,
+            last,
             _now(),
             tenant_id=tenant_id,
             by=_person(),
