@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from workbench import settings
+
 #: A part that lived that long was well: its next death is a first one.
 _WELL_SECONDS = 60.0
 _BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.5, 60.0
@@ -46,7 +48,7 @@ class Supervisor:
     """Keeps `parts` running until a signal comes (INT, TERM or HUP).
 
     `say` gets each line of theirs, and what there is to say about them, with the part's name. `ready` is called once, when all
-    are up, with what each has said of itself then.
+    are up, with what each has said of itself then. The parts have the workbench's folder that was found when this was made.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class Supervisor:
         self._parts = [_Running(part=part) for part in parts]
         self._say = say
         self._ready = ready
-        self._asked = 0
+        self._home = settings.load().home
 
     def run(self) -> None:
         """Stops the parts in their order; asked a second time, all of them at once."""
@@ -96,6 +98,8 @@ class Supervisor:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            # They belong to this workbench also where the file is gone by which its folder was found.
+            env=os.environ | {"WORKBENCH_HOME": str(self._home)},
             # What is typed at the terminal is for this process alone, which then stops its parts in order.
             start_new_session=True,
         )
@@ -118,9 +122,13 @@ class Supervisor:
         await first.wait()
         for each in self._parts:
             each.stopping.set()
+        hurried, ends = asyncio.create_task(second.wait()), []
         for each in self._parts:
             if each.process is not None and each.process.returncode is None:
-                await self._stop_one(each.part.name, each.process, second)
+                ends.append(asyncio.create_task(self._stop_one(each.part.name, each.process, second)))
+                await asyncio.wait([ends[-1], hurried], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.gather(*ends)
+        hurried.cancel()
 
     async def _stop_one(self, name: str, process: asyncio.subprocess.Process, hurry: asyncio.Event) -> None:
         self._say(name, "is asked to stop")

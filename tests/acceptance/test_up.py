@@ -27,7 +27,8 @@ class _Up:
         with output.open("w") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "workbench", "up", "--concurrency", "1"],
-                env=environment | {"WORKBENCH_HOME": str(home)} | settings,
+                env=environment | settings,
+                cwd=home,
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
@@ -68,6 +69,7 @@ def test_everything_comes_up_comes_back_and_ends_in_order(up: Callable[..., _Up]
     running.wait_for("The workbench is up.", "workbench.log", "Next: ")
     metrics = set(re.findall(r"metrics at (http://127.0.0.1:\d+/metrics)", running.said()))
     assert ["workbench_workers 1.0" in httpx.get(address).text for address in metrics] == [True, True]
+    (running.home / "schedules.yaml").unlink()  # by which its folder was found
     running.part("worker").kill()
     running.wait_for("was ended by SIGKILL", "it is started again in 0.5 s")
     running.wait_until(lambda: running.said().count("at a time; metrics") == 3)  # and once in the block of all
@@ -91,6 +93,19 @@ def test_nothing_is_left_where_it_is_killed_itself(up: Callable[..., _Up]) -> No
     running.process.kill()
     gone, alive = psutil.wait_procs(everything, timeout=30)
     assert (len(gone), alive) == (len(everything), [])
+
+
+def test_asked_a_second_time_it_stops_all_parts_at_once(up: Callable[..., _Up]) -> None:
+    running = up()
+    running.wait_for("The workbench is up.")
+    for name in ("scheduler", "worker"):
+        running.part(name).suspend()  # does nothing that it is asked for
+    running.process.send_signal(signal.SIGTERM)
+    running.wait_for("scheduler │ is asked to stop")
+    assert "worker    │ is asked to stop" not in running.said()
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(30) == 0
+    assert re.search("worker    │ is asked to stop.*scheduler │ is killed", running.said(), re.DOTALL)
 
 
 def test_asked_a_second_time_it_does_not_wait_for_a_run_which_goes_back_into_the_queue(
