@@ -263,9 +263,10 @@ def test_a_worker_that_is_asked_to_stop_finishes_its_run_and_asked_twice_hands_i
 def test_nothing_is_lost_or_done_twice_when_a_worker_a_scheduler_and_the_database_are_killed(place: _Place) -> None:
     place.notebook("quick", "print('quick')")
     place.notebook("reads", "import workbench\nworkbench.open().sql('select 1')")
-    place.schedule("every_minute", report="reads", cron="* * * * *", tenants="all")
+    place.schedule("every_minute", report="reads", cron="* * * * *", tenants="all", timeout="1m", retries=2)
     begun = dt.datetime.now(dt.UTC)
-    asked = {place.enqueue(report, tenant_id) for report in ["reads", *["quick"] * 29] for tenant_id in _TENANTS}
+    again = {"timeout_seconds": 60, "retries": 2}
+    asked = {place.enqueue(report, tenant_id, **again) for report in ["reads", *["quick"] * 29] for tenant_id in _TENANTS}
     parts = [place.start("worker", "--concurrency", "2"), place.start("worker", "--concurrency", "2")]
     parts += [place.start("scheduler"), place.start("scheduler")]
     faults = {fraction: fault for fault in _faults(parts, place.home) for fraction in [random.uniform(0.05, 0.7)]}
@@ -277,7 +278,7 @@ def test_nothing_is_lost_or_done_twice_when_a_worker_a_scheduler_and_the_databas
         # One whole minute for the scheduler that is left, and its runs.
         minute = dt.datetime.now(dt.UTC).replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
         _wait_until(lambda: len(place.ticks(minute)) == len(_TENANTS), 90)
-        _wait_until(lambda: place.under_way() == [], 120, place.under_way)
+        _wait_until(lambda: place.under_way() == [], 240, place.under_way)
     finally:
         told += [_stop(part) for part in parts]
     assert "Traceback" not in "".join(told)
