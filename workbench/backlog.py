@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import text
-
-from workbench import queries, runs
+from workbench import runs
 from workbench.catalog import Catalog
 from workbench.settings import Settings
 
@@ -27,9 +25,8 @@ class Backlog:
 
 def read(catalog: Catalog, settings: Settings) -> Backlog:
     """Reads partial indexes only: what has ended costs nothing. Raises DatabaseUnavailable."""
-    query = queries.query("runs/backlog")
     with catalog.everything() as connection:
-        row = connection.execute(text(query.postgresql), query.bind({"silence": settings.worker_silence_seconds})).one()
+        row = runs.execute(connection, "runs/backlog", silence=settings.worker_silence_seconds).one()
     waiting, oldest = dict.fromkeys(CLASSES, 0), dict.fromkeys(CLASSES, 0.0)
     for each in row.waiting:
         name = of_priority(each["priority"])

@@ -20,8 +20,6 @@ from workbench.catalog.tables import report_executions, run_log
 from workbench.errors import RunLost
 from workbench.runs import Run
 
-#: Seconds of silence after which a run's worker counts as dead.
-SILENCE_SECONDS = 30.0
 #: A run that was under way when its worker died is set aside after so many times: it may be what killed it.
 _DEATHS = 3
 #: Turns that are made where runs wait without: more than workers have places.
@@ -167,9 +165,9 @@ def _requeue(connection: Connection, run: Run, values: Mapping[str, Any]) -> boo
     found = connection.execute(mine).one_or_none()
     if found is None:
         raise lost(run)
-    cancelled = {"status": "cancelled", "finished_at": func.now(), "error_message": "cancelled"}
-    connection.execute(_mine(run).values(cancelled if found.cancel_requested_at else dict(values)))
-    return found.cancel_requested_at is None
+    cancelled = found.cancel_requested_at is not None
+    connection.execute(_mine(run).values(_ended("cancelled", "cancelled") if cancelled else dict(values)))
+    return not cancelled
 
 
 def lost(run: Run) -> RunLost:
@@ -186,11 +184,12 @@ def server_began_after(catalog: Catalog, instant: dt.datetime) -> bool:
     return began > instant
 
 
-def recover(catalog: Catalog, silence: float = SILENCE_SECONDS, *, ours: Collection[str] = ()) -> list[Run]:
+def recover(catalog: Catalog, silence: float, *, ours: Collection[str] = ()) -> list[Run]:
     """Queues the runs whose worker is dead once more and returns them as they were; makes turns where runs wait without any.
 
-    `ours` are those that this process is executing. A run that was under way at three deaths is set aside as failed. One that a
-    person's own command was executing fails: it is the person's to run it again.
+    A worker that gave no sign of life for `silence` seconds counts as dead; `ours` are the runs that this process is executing. A
+    run that was under way at three deaths is set aside as failed. One that a person's own command was executing fails: it is the
+    person's to run it again.
     """
     with catalog.lock("recover") as connection:
         found = runs.execute(connection, "runs/silent", silence=silence, ours=list(ours)).scalars().all()
@@ -206,22 +205,23 @@ def recover(catalog: Catalog, silence: float = SILENCE_SECONDS, *, ours: Collect
 def _bury(connection: Connection, run: Run) -> None:
     message = f"Its {run.worker} died."
     if run.cancel_requested_at:
-        values: dict[str, Any] = {"status": "cancelled", "finished_at": func.now(), "error_message": "cancelled"}
+        values = _ended("cancelled", "cancelled")
     elif run.by_command:
-        values = {
-            "status": "failed",
-            "finished_at": func.now(),
-            "error_message": f"The command that executed it ({run.worker}) died.",
-        }
+        values = _ended("failed", f"The command that executed it ({run.worker}) died.")
     elif run.deaths + 1 >= _DEATHS:
         message = f"It was under way at {_DEATHS} deaths of a worker and is set aside; `workbench runs retry` tries it again."
-        values = {"status": "failed", "finished_at": func.now(), "error_message": message, "deaths": run.deaths + 1}
+        values = _ended("failed", message) | {"deaths": run.deaths + 1}
     else:
         ended = replace(run, status="failed", error_message=message)
         values = runs.requeued(ended) | {"attempt": run.attempt + 1, "deaths": run.deaths + 1}
         runs.call(connection)
     connection.execute(update(report_executions).where(report_executions.c.id == run.id).values(values))
     _keep_log(connection, run, [(None, "run", message)])
+
+
+def _ended(status: str, message: str) -> dict[str, Any]:
+    """The columns of a run that ends without anything to tell of it."""
+    return {"status": status, "finished_at": func.now(), "error_message": message}
 
 
 def _mine(run: Run) -> Any:

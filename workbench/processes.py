@@ -52,6 +52,10 @@ class Processes:
         try:
             descriptors = (its_input, its_output, error.fileno())
             leader = (kernels and kernels.start("run", {}, descriptors)) or _started(descriptors)
+        except BaseException:
+            os.close(told)
+            os.close(heard)
+            raise
         finally:
             os.close(its_input)
             os.close(its_output)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, select, text
 
-from workbench import queries
+from workbench import folders, runs
 from workbench.catalog import Catalog
 from workbench.catalog.tables import report_executions, tenants
 from workbench.settings import Settings
@@ -64,9 +63,8 @@ def prune(catalog: Catalog, settings: Settings, now: dt.datetime, *, dry_run: bo
 
 
 def _due(catalog: Catalog, now: dt.datetime) -> list[Pruned]:
-    query = queries.query("runs/prunable")
     with catalog.everything() as connection:
-        rows = connection.execute(text(query.postgresql), query.bind({"now": now, "default_days": DEFAULT_DAYS})).all()
+        rows = runs.execute(connection, "runs/prunable", now=now, default_days=DEFAULT_DAYS).all()
     return [
         Pruned(
             run_id=str(row.id),
@@ -93,8 +91,9 @@ def _forgotten(catalog: Catalog, settings: Settings, batch: Sequence[Pruned]) ->
         gone = {str(each) for each in connection.execute(statement.returning(rows.id)).scalars()}
     forgotten = [each for each in batch if each.run_id in gone]
     for each in forgotten:
-        _remove(settings.reports / each.tenant_id / (each.report or "") / each.run_id)
-        _remove(settings.var / "failed" / each.tenant_id / each.run_id)
+        if each.report:
+            _remove(folders.published(settings, each.tenant_id, each.report, each.run_id))
+        _remove(folders.failed(settings, each.tenant_id, each.run_id))
     return forgotten
 
 
@@ -105,10 +104,6 @@ def _remove(folder: Path) -> None:
         pass
     except OSError as error:
         _log.warning("%s could not be removed: %s", folder, error.strerror or error)
-
-
-#: A run's folder, or, with the attempt, one in which its files are being made.
-_FOLDER = re.compile(r"\.?(?P<id>[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})(\.\d+)?")
 
 
 def _left_over(catalog: Catalog, settings: Settings, now: dt.datetime) -> Iterator[tuple[Path, Pruned]]:
@@ -166,9 +161,9 @@ def _folders(settings: Settings, tenant_ids: Iterable[str]) -> Iterator[_Folder]
 
 def _run_folders(folder: Path, tenant_id: str, report: str | None) -> Iterator[_Folder]:
     for entry in _below(folder):
-        if match := _FOLDER.fullmatch(entry.name):
+        if run_id := folders.run_id(entry.name):
             unfinished = entry.name.startswith(".")
-            yield _Folder(path=Path(entry.path), tenant_id=tenant_id, report=report, run_id=match["id"], unfinished=unfinished)
+            yield _Folder(path=Path(entry.path), tenant_id=tenant_id, report=report, run_id=run_id, unfinished=unfinished)
 
 
 def _below(folder: Path) -> list[os.DirEntry[str]]:

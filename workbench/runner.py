@@ -25,7 +25,7 @@ from typing import IO, Any
 import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
-from workbench import claims, execution, exports, kernels, logs, notebooks, queries, runs, sandbox, session
+from workbench import claims, execution, exports, folders, kernels, logs, notebooks, queries, runs, sandbox, session
 from workbench.catalog import Catalog, tenants
 from workbench.claims import Ending, Progress
 from workbench.errors import (
@@ -86,11 +86,11 @@ class _Work:
 
     @property
     def published(self) -> Path:
-        return published_folder(self.settings, self.run)
+        return folders.published(self.settings, self.run.tenant_id, self.run.report, self.run.id)
 
     @property
     def staging(self) -> Path:
-        return self.published.with_name(f".{self.run.id}.{self.run.attempt}.{os.getpid()}")
+        return folders.staging(self.published, self.run.attempt)
 
     @property
     def work(self) -> Path:
@@ -226,7 +226,7 @@ class _Telling:
         elif "seconds" in message:
             self._cells.append({"cell": message["cell"], "seconds": message["seconds"]})
         elif "stream" in message:
-            self._lines.append((message["cell"], message["stream"], message["text"].replace("\x00", "\N{REPLACEMENT CHARACTER}")))
+            self._lines.append((message["cell"], message["stream"], message["text"]))
 
     def tell(self) -> None:
         """Raises RunCancelled where somebody wants the run ended, and RunLost."""
@@ -295,7 +295,7 @@ def _record_failure(catalog: Catalog, settings: Settings, run: Run, failure: Run
             _log.info("run %s for %s: %s; due again at %s", run.id, run.tenant_id, failure, due_at)
             return
         # Of an attempt that had published, but died before the ledger knew.
-        published = published_folder(settings, run)
+        published = folders.published(settings, run.tenant_id, run.report, run.id)
         claims.end(catalog, run, ending, telling.rest(), lambda: shutil.rmtree(published, ignore_errors=True))
         _log.info("run %s for %s: %s: %s", run.id, run.tenant_id, failure.status, failure)
 
@@ -332,9 +332,8 @@ def _prepare(work: _Work) -> None:
     (work.private / "code").mkdir()
     for folder in (_PACKAGE, queries.folder()):
         (work.private / "code" / folder.name).symlink_to(folder)
-    # Of an attempt whose worker was killed.
-    for left in work.published.parent.glob(f".{work.run.id}.*"):
-        shutil.rmtree(left, ignore_errors=True)
+    if work.run.attempt > 1:
+        folders.remove_staging(work.published)
     work.staging.mkdir(parents=True)
 
 
@@ -384,16 +383,6 @@ def _success(telling: _Telling, outcome: Mapping[str, Any]) -> Ending:
 def packages() -> dict[str, str]:
     """Versions of Python and of the packages that a run's outcome depends on."""
     return {"python": platform.python_version()} | {each: importlib.metadata.version(each) for each in _RECORDED}
-
-
-def published_folder(settings: Settings, run: Run) -> Path:
-    """Where the files of a run that succeeds are."""
-    return settings.reports / run.tenant_id / run.report / run.id
-
-
-def kept_notebook(settings: Settings, run: Run) -> Path:
-    """Where the notebook of a run that failed is, as far as it came."""
-    return settings.var / "failed" / run.tenant_id / run.id / execution.NOTEBOOK
 
 
 def _publish(work: _Work) -> None:
@@ -459,7 +448,7 @@ def _failure(work: _Work, outcome: Mapping[str, Any], telling: _Telling) -> RunF
     cell, line = outcome.get("cell"), outcome.get("line")
     place = f" in cell {cell}" if cell else ""
     place += f", line {line}" if cell and line else ""
-    kept = kept_notebook(work.settings, work.run).relative_to(work.settings.home)
+    kept = _kept_notebook(work).relative_to(work.settings.home)
     where = f"\nThe notebook as far as it came: {kept}" if (work.work / execution.NOTEBOOK).exists() else ""
     message = f"Report {work.report.name} failed{place}: {outcome['error']} (run {work.run.id}){where}"
     kind: type[RunFailed] = KernelDied if outcome.get("kind") == "died" else RunFailed
@@ -477,6 +466,10 @@ def _was_away(work: _Work, telling: _Telling) -> bool:
         return True
 
 
+def _kept_notebook(work: _Work) -> Path:
+    return folders.failed(work.settings, work.run.tenant_id, work.run.id) / execution.NOTEBOOK
+
+
 def _not_writable(work: _Work, reason: str) -> RunFailed:
     return PublishFailed(
         f"The artifacts of report {work.report.name} cannot be written to {work.staging.parent}: {reason}. "
@@ -486,7 +479,7 @@ def _not_writable(work: _Work, reason: str) -> RunFailed:
 
 
 def _keep_notebook(work: _Work) -> None:
-    kept = kept_notebook(work.settings, work.run)
+    kept = _kept_notebook(work)
     if not (work.work / execution.NOTEBOOK).exists():
         return
     try:

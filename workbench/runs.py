@@ -140,6 +140,24 @@ def skip(connection: Connection, request: Request, reason: str) -> str | None:
     return _record(connection, request, status="skipped", finished_at=func.now(), error_message=reason)
 
 
+def unskip(connection: Connection, request: Request) -> str | None:
+    """Queues the tick's run where the ledger has it as skipped, as it is asked for now; None where it has not."""
+    rows = report_executions.c
+    tick = (rows.tenant_id == request.tenant_id, rows.schedule == request.schedule, rows.logical_time == request.logical_time)
+    query = select(report_executions).where(*tick, rows.status == "skipped").with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    run = from_row(row)
+    asked = {column: value for column, value in _asked(request).items() if column in _ASKED_ANEW}
+    _set(connection, run, **requeued(run), **asked)
+    call(connection)
+    return run.id
+
+
+_ASKED_ANEW = ("parameters", "formats", "notebook_hash", "created_by", "priority")
+
+
 def begin(connection: Connection, request: Request, worker: str) -> str:
     """Records a run that its asker executes at once."""
     run_id = _record(connection, request, status="running", started_at=func.now(), heartbeat_at=func.now(), worker=worker)
@@ -159,8 +177,15 @@ def execute(connection: Connection, name: str, **values: Any) -> Any:
 
 
 def _record(connection: Connection, request: Request, **state: Any) -> str | None:
-    values = {
-        "id": new_id(),
+    values = {"id": new_id(), **_asked(request), **state}
+    statement = insert(report_executions).values(values)
+    statement = statement.on_conflict_do_nothing(index_elements=["tenant_id", "schedule", "logical_time"])
+    recorded = connection.execute(statement.returning(report_executions.c.id)).scalar()
+    return None if recorded is None else str(recorded)
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    return {
         "tenant_id": request.tenant_id,
         "report": request.report,
         "parameters": dict(request.parameters),
@@ -175,10 +200,6 @@ def _record(connection: Connection, request: Request, **state: Any) -> str | Non
         "timeout_seconds": request.timeout_seconds,
         "keep": dict(request.keep),
     }
-    statement = insert(report_executions).values(values | state)
-    statement = statement.on_conflict_do_nothing(index_elements=["tenant_id", "schedule", "logical_time"])
-    recorded = connection.execute(statement.returning(report_executions.c.id)).scalar()
-    return None if recorded is None else str(recorded)
 
 
 def get(catalog: Catalog, tenant_id: str | None, run_id: str) -> Run:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, update
 
-from workbench import maintenance, retention, runs
+from workbench import folders, maintenance, retention, runs
 from workbench.catalog.tables import report_executions, tenants
 from workbench.cli.context import Workbench
 
@@ -135,23 +135,24 @@ def test_files_go_with_their_rows_and_a_dry_run_leaves_both(workbench: Workbench
 
 
 def test_files_whose_removal_was_cut_off_go_the_next_time_and_nothing_else_does(workbench: Workbench, tenant: str) -> None:
-    """Of these folders only the first three are of no run, a day old, and look like a run's."""
+    """Of these folders only the first four are of no run, a day old, and look like a run's."""
     known, running = _row(tenant, "a", "succeeded", 1), _row(tenant, "a", "running", 1)
     _with_history(workbench, tenant, [known, running])
     reports = workbench.settings.reports / tenant / "a"
     cut_off = [_age(folder, 2) for folder in _folders(workbench, _row(tenant, "a", "failed", 1))]
     staging = reports / f".{known['id']}.2"
     kept = [*_folders(workbench, known), reports / f".{running['id']}.1", reports / "notes", reports / str(uuid.uuid4())]
-    for folder in [staging, *kept[2:]]:
+    made_here = folders.staging(folders.published(workbench.settings, tenant, "a", str(known["id"])), 1)
+    for folder in [staging, made_here, *kept[2:]]:
         folder.mkdir()
-    for folder in [staging, *kept]:
+    for folder in [staging, made_here, *kept]:
         _age(folder, 2)
     fresh = reports / runs.new_id()
     fresh.mkdir()
     linked = reports / runs.new_id()
     linked.symlink_to(kept[0])
     _pruned(workbench, tenant)
-    assert [folder for folder in (*cut_off, staging) if folder.exists()] == []
+    assert [folder for folder in (*cut_off, staging, made_here) if folder.exists()] == []
     assert [folder for folder in (*kept, fresh, linked) if not folder.exists()] == []
 
 

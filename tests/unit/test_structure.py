@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 #: Layers from the leaves up; a room may import from its own layer's other rooms only where no cycle comes of it, and from below.
 LAYERS = (
     ("settings", "errors", "logs", "access", "events", "documents", "queries", "sandbox"),
-    ("catalog", "lake", "selects", "runs", "claims", "backlog", "notebooks", "tables", "figures", "kernels"),
+    ("catalog", "lake", "selects", "runs", "claims", "folders", "backlog", "notebooks", "tables", "figures", "kernels"),
     ("session", "metrics", "findings", "trends", "charts"),
     (
         *("execution", "processes", "exports", "schedules", "importers", "capture", "rollup"),

@@ -96,10 +96,11 @@ def _run(workbench: Workbench, start: str) -> Run:
 
 def _files(workbench: Workbench, run: Run) -> list[Path]:
     """The run's artifacts, or the notebook that a failed one has left, as far as they are there."""
-    from workbench import runner
+    from workbench import execution, folders
 
-    published = runner.published_folder(workbench.settings, run)
-    candidates = [*(published / name for name in run.artifacts), runner.kept_notebook(workbench.settings, run)]
+    published = folders.published(workbench.settings, run.tenant_id, run.report, run.id)
+    left = folders.failed(workbench.settings, run.tenant_id, run.id) / execution.NOTEBOOK
+    candidates = [*(published / name for name in run.artifacts), left]
     return [file for file in candidates if file.exists()]
 
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
+
+from workbench.cli.parts import with_concurrency
 
 if TYPE_CHECKING:
     from workbench.cli.context import Workbench
@@ -13,13 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--concurrency",
-    type=click.IntRange(min=1, max=64),
-    default=os.cpu_count() or 1,
-    show_default="as many as there are processors",
-    help="How many runs the worker executes at a time.",
-)
+@with_concurrency
 def command(concurrency: int) -> None:
     """Run everything in this terminal: the database, the scheduler and a worker, each started again when it dies.
 

@@ -1,20 +1,12 @@
 from __future__ import annotations
 
-import os
-
 import click
 
-from workbench.cli.parts import ends_with_input, metrics_at
+from workbench.cli.parts import ends_with_input, metrics_at, with_concurrency
 
 
 @click.command()
-@click.option(
-    "--concurrency",
-    type=click.IntRange(min=1, max=64),
-    default=os.cpu_count() or 1,
-    show_default="as many as there are processors",
-    help="How many runs to execute at a time.",
-)
+@with_concurrency
 @ends_with_input
 def command(concurrency: int, end_with_input: bool) -> None:
     """Execute what is queued, until it is stopped.

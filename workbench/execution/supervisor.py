@@ -134,8 +134,6 @@ def _be_child(work: Callable[[Order, Say], Outcome], order: Order, write_end: in
             _write(write_end, message)
 
         say({"outcome": work(order, say)})
-        # Its end would be that of the kernel, whose memory has yet to be looked at: it is killed with all the others.
-        signal.pause()
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from workbench import runs
 from workbench.catalog import Catalog
-from workbench.queries import query
 from workbench.schedules import state, ticks
 from workbench.schedules.schedule import Schedule
 from workbench.schedules.state import GRACE, State
@@ -107,6 +107,6 @@ def _words(schedule: Schedule, known: State | None, now: dt.datetime) -> str:
 
 def _last(connection: Connection) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
-    for row in connection.execute(text(query("schedules/last").postgresql)):
+    for row in runs.execute(connection, "schedules/last"):
         found.setdefault(row.schedule, {})[row.status] = row.runs
     return found

@@ -9,11 +9,10 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, func, update
+from sqlalchemy import Connection
 
 from workbench import notebooks, runs
 from workbench.catalog import Catalog, tenants
-from workbench.catalog.tables import report_executions
 from workbench.errors import BadInput
 from workbench.schedules import spans, state, ticks
 from workbench.schedules.schedule import Schedule
@@ -275,29 +274,6 @@ def _filled(connection: Connection, order: _Order, member: Member, tick: dt.date
     request, problem = order.request(member, tick, by=by, priority=runs.BACKFILL)
     if problem:
         raise BadInput(f"Schedule {order.schedule.name} cannot be run for {member.tenant_id} at {tick}: {problem}")
-    run_id = runs.enqueue(connection, request) or _unskipped(connection, request)
+    run_id = runs.enqueue(connection, request) or runs.unskip(connection, request)
     local = tick.astimezone(order.schedule.zone(member.timezone))
     return Filled(tenant_id=member.tenant_id, local=local, run_id=run_id)
-
-
-def _unskipped(connection: Connection, request: runs.Request) -> str | None:
-    """Queues the tick's run where the ledger has it as skipped."""
-    rows = report_executions.c
-    again = {
-        "status": "queued",
-        "finished_at": None,
-        "error_message": None,
-        "due_at": func.now(),
-        "parameters": dict(request.parameters),
-        "formats": list(request.formats),
-        "notebook_hash": request.notebook_hash,
-        "created_by": request.by,
-        "priority": request.priority,
-    }
-    key = (rows.tenant_id == request.tenant_id, rows.schedule == request.schedule, rows.logical_time == request.logical_time)
-    skipped = update(report_executions).where(*key, rows.status == "skipped").values(again).returning(rows.id)
-    run_id = connection.execute(skipped).scalar()
-    if run_id is None:
-        return None
-    runs.call(connection)
-    return str(run_id)
